@@ -1,0 +1,1 @@
+"""Vendor file formats: bytes to Measurement."""

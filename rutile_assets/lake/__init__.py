@@ -1,0 +1,1 @@
+"""The vault, the tables and the arrays: the only place that opens DuckDB."""

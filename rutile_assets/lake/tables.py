@@ -1,0 +1,248 @@
+"""The tables of the lake: checked rows in, one transaction at a time; Arrow out, at any snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import pandas as pd
+import pyarrow as arrow
+from filelock import FileLock
+
+from rutile_assets.errors import InvalidRecord
+from rutile_assets.lake.connection import connect, cursor_of
+from rutile_assets.table import Table
+
+SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
+_EPOCH_MS = 1767225600000  # 2026-01-01: ids stay below 2**53, so that no JSON or float64 on their way can round them
+_RETRIES = 8
+
+
+@dataclass
+class Writer:
+    """An open transaction on the lake."""
+
+    cursor: duckdb.DuckDBPyConnection
+    tables: dict[str, Table]
+    last_id: int
+    _afterwards: list[Callable[[], None]] = field(default_factory=list)
+
+    def on_commit(self, action: Callable[[], None]) -> None:
+        """Do something once the transaction has committed."""
+        self._afterwards.append(action)
+
+    def committed(self) -> None:
+        """Do what waited for the commit."""
+        for action in self._afterwards:
+            action()
+
+    def next_id(self) -> int:
+        """Return a new id below 2**53: time-ordered, and larger than any given before in this lake."""
+        now = (time.time_ns() // 1_000_000 - _EPOCH_MS) << 12
+        self.last_id = max(self.last_id + 1, now)
+        return self.last_id
+
+    def append(self, name: str, rows: pd.DataFrame | Sequence[dict[str, object]]) -> None:
+        """Add rows after checking them against the table's declaration."""
+        table = self.tables[name]
+        frame = table.frame(rows)
+        if len(frame):
+            self.cursor.register("incoming", table.arrow_table(frame))
+            self.cursor.execute(f'INSERT INTO lake."{name}" BY NAME SELECT * FROM incoming')
+            self.cursor.unregister("incoming")
+
+    def replace(self, name: str, rows: pd.DataFrame | Sequence[dict[str, object]], growth_id: str) -> None:
+        """Put `rows` in the place of the film's present rows; earlier snapshots keep those."""
+        self.cursor.execute(f'DELETE FROM lake."{name}" WHERE growth_id = ?', [growth_id])
+        self.append(name, rows)
+
+    def frame(self, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
+        """Query inside the transaction."""
+        return cast("pd.DataFrame", self.cursor.execute(sql, list(values)).to_arrow_table().to_pandas())
+
+
+@dataclass
+class Lake:
+    """The lake of one home.
+
+    Parameters
+    ----------
+    folder : Path
+        Where catalog, Parquet files and lock stand.
+    declared : sequence of Table
+        Every table of every room; made on first use, missing columns are added.
+    """
+
+    folder: Path
+    declared: Sequence[Table]
+    _ready: bool = field(default=False, init=False)
+
+    @cached_property
+    def tables(self) -> dict[str, Table]:
+        """The declarations by name."""
+        return {table.name: table for table in self.declared}
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        return FileLock(self.folder / "write.lock", thread_local=False)
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            connection = connect(self.folder)
+            self._declare(connection)
+        _create_views(connection)
+        return connection
+
+    def arrow(self, sql: str, values: Sequence[object] = ()) -> arrow.Table:
+        """Run a query on the present snapshot and return all of it.
+
+        Raises
+        ------
+        InvalidRecord
+            The SQL is wrong; the message quotes DuckDB.
+        """
+        return fetch(cursor_of(self._connection), sql, values)
+
+    def frame(self, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
+        """Run a query and return a pandas frame that keeps integers with NULLs as integers."""
+        return cast("pd.DataFrame", self.arrow(sql, values).to_pandas(types_mapper=_nullable_types))
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Run a query and return its rows as dicts."""
+        return cast("list[dict[str, Any]]", self.arrow(sql, values).to_pylist())
+
+    def at(self, snapshot: int) -> duckdb.DuckDBPyConnection:
+        """Open a read-only view of the lake as it was at a snapshot.
+
+        Raises
+        ------
+        InvalidRecord
+            There is no such snapshot.
+        """
+        try:
+            connection = connect(self.folder, at=snapshot)
+        except duckdb.Error as fault:
+            raise InvalidRecord(
+                f"snapshot {snapshot}: {str(fault).splitlines()[0]}",
+                "a snapshot of this lake",
+                "List them: rutile sql 'FROM ducklake_snapshots(''lake'')'.",
+            ) from fault
+        _create_views(connection)
+        return connection
+
+    def reader(self, at: int | None = None) -> duckdb.DuckDBPyConnection:
+        """Open a read-only connection with all views, at a snapshot if one is given."""
+        self.snapshot()  # makes the catalog on a fresh home
+        if at is not None:
+            return self.at(at)
+        connection = connect(self.folder, read_only=True)
+        _create_views(connection)
+        return connection
+
+    def snapshot(self) -> int:
+        """Return the number of the present snapshot."""
+        return int(self._connection.cursor().execute("SELECT id FROM lake.current_snapshot()").fetchall()[0][0])
+
+    @contextmanager
+    def write(self) -> Iterator[Writer]:
+        """Open a transaction under the lake's lock: all of it commits, or none.
+
+        Another process's reader can make SQLite answer 'locked' at the commit; the commit is then tried again.
+        """
+        connection = self._connection
+        with self._lock:
+            cursor = cursor_of(connection)
+            cursor.begin()
+            last = self.folder / "last_id"
+            writer = Writer(cursor, self.tables, int(last.read_text()) if last.exists() else 0)
+            try:
+                yield writer
+                last.write_text(str(writer.last_id))
+            except BaseException:
+                cursor.rollback()
+                raise
+            _commit(cursor)
+        writer.committed()
+
+    def maintain(self) -> None:
+        """Write inlined rows out to Parquet and merge small files; no snapshot is lost."""
+        with self._lock:
+            cursor = self._connection.cursor()
+            cursor.execute("CALL ducklake_flush_inlined_data('lake')")
+            cursor.execute("CALL ducklake_merge_adjacent_files('lake')")
+
+    def close(self) -> None:
+        """Close the connection; the next call opens a new one."""
+        if "_connection" in self.__dict__:
+            self._connection.close()
+            del self.__dict__["_connection"]
+
+    def _declare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        statements = [statement for table in self.declared for statement in table.sql("lake.main")]
+        digest = hashlib.sha256("\n".join(statements).encode()).hexdigest()
+        stamp = self.folder / "declared.sha256"
+        if stamp.exists() and stamp.read_text() == digest:
+            return
+        present: dict[str, set[str]] = {}
+        for name, column in connection.execute(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = 'lake'"
+        ).fetchall():
+            present.setdefault(name, set()).add(column)
+        connection.begin()
+        for table in self.declared:
+            create, *comments = table.sql("lake.main")
+            connection.execute(create)
+            for column in table.columns if table.name in present else ():
+                if column.name not in present[table.name]:
+                    connection.execute(f'ALTER TABLE lake.main."{table.name}" ADD COLUMN {table.sql_field(column)}')
+            for comment in comments:
+                connection.execute(comment)
+        connection.commit()
+        stamp.write_text(digest)
+
+
+def view_files() -> list[Path]:
+    """Return the files of sql/ in the order in which they build on each other (by name)."""
+    return sorted(SQL_FOLDER.glob("*.sql"))
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
+    for file in view_files():
+        connection.execute(file.read_text(encoding="utf-8"))
+
+
+def fetch(cursor: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] = ()) -> arrow.Table:
+    """Run a query on a connection and return all of it; raise InvalidRecord where DuckDB refuses."""
+    try:
+        return cursor.execute(sql, list(values)).to_arrow_table()
+    except duckdb.Error as fault:
+        raise InvalidRecord(
+            f"SQL that DuckDB refuses ({str(fault).splitlines()[0]})",
+            "a query on the tables and views of docs/tables.md",
+            "SHOW ALL TABLES lists them.",
+        ) from fault
+
+
+def _commit(cursor: duckdb.DuckDBPyConnection) -> None:
+    for attempt in range(_RETRIES):
+        try:
+            cursor.commit()
+        except duckdb.Error as fault:
+            if "locked" not in str(fault) or attempt == _RETRIES - 1:
+                raise
+            time.sleep(0.05 * 2**attempt)
+        else:
+            return
+
+
+def _nullable_types(kind: arrow.DataType) -> object:
+    return {arrow.int64(): pd.Int64Dtype(), arrow.int32(): pd.Int32Dtype(), arrow.bool_(): pd.BooleanDtype()}.get(kind)

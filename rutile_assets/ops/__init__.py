@@ -1,0 +1,1 @@
+"""What people and the daemon start: ingest, runs, sensors, schedules."""

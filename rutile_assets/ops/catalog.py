@@ -1,0 +1,290 @@
+"""Film assets as Dagster shows and runs them: one partition per film, checks, schema, plot, values with sigma."""
+
+import base64
+import hashlib
+import io
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster import AssetExecutionContext
+from matplotlib.figure import Figure
+
+from rutile_assets.errors import RutileError
+from rutile_assets.ops.house import House, open_house
+from rutile_assets.provenance.context import RunContext
+from rutile_assets.provenance.film_asset import FilmAsset
+from rutile_assets.provenance.materialize import Materialized, figure_path, materialize, simulated_mark
+from rutile_assets.results.page import write_film_page, write_index
+from rutile_assets.table import TYPES, Table
+
+# single-run backfills are marked beta by Dagster; they are what makes a thousand cheap films cheap
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+FILMS = dg.DynamicPartitionsDefinition(name="films")
+RAW_FILES = "raw_files"
+FILM_PAGE = "film_page"
+OWNERS = ["team:thin-films"]
+TRIGGER_TAG = "rutile/trigger"
+LISTENERS: list[Callable[[str, str], None]] = []
+_RUNS: dict[str, RunContext] = {}
+
+
+class HouseResource(dg.ConfigurableResource[Any]):
+    """The home that runs read and write.
+
+    Parameters
+    ----------
+    home : str
+        Its folder; empty for RUTILE_HOME or ./.rutile.
+    """
+
+    home: str = ""
+
+    def open(self) -> House:
+        """Open the home and its lake."""
+        return open_house(self.home or None)
+
+
+@dg.asset(
+    name=RAW_FILES,
+    group_name="growth",
+    partitions_def=FILMS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    kinds={"file", "parquet"},
+    owners=OWNERS,
+    description="The film's instrument files: from its inbox folder to the vault, each accepted or refused with a reason.",
+    check_specs=[dg.AssetCheckSpec("files_accepted", asset=RAW_FILES, description="No file of the film was refused.")],
+)
+def raw_files(context: AssetExecutionContext, house: HouseResource) -> Iterator[Any]:
+    """Ingest the film's inbox folder."""
+    opened = house.open()
+    run = _run_of(context)
+    refused: list[str] = []
+    versions: dict[str, str] = {}
+    for growth_id in context.partition_keys:
+        folder = opened.home.inbox / growth_id
+        verdicts = opened.ingest([folder], run) if folder.is_dir() else []
+        refused += [v.sentence for v in verdicts if v.status == "rejected"]
+        files = opened.lake.rows(
+            "SELECT technique, original_path, reader, data_version FROM current_raw_file WHERE growth_id = ?"
+            " ORDER BY original_path",
+            [growth_id],
+        )
+        if not files:
+            raise dg.Failure(f"{growth_id}: no accepted file. " + " ".join(refused[:1]))
+        versions[growth_id] = " ".join(f["data_version"] for f in files)
+        listing = "\n".join(f"| {f['original_path']} | {f['technique']} | {f['reader']} |" for f in files)
+        context.add_asset_metadata(
+            {
+                "files": dg.MetadataValue.md(f"| file | technique | format |\n|---|---|---|\n{listing}"),
+                "dagster/row_count": len(files),
+                "refused": len([v for v in verdicts if v.status == "rejected"]),
+            },
+            partition_key=growth_id,
+        )
+    yield dg.MaterializeResult(data_version=_data_version(versions))
+    yield dg.AssetCheckResult(
+        check_name="files_accepted",
+        passed=not refused,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(refused[:5]),
+    )
+
+
+def dagster_asset(asset: FilmAsset) -> dg.AssetsDefinition:
+    """Return a film asset as Dagster's definition of it."""
+    upstream = [RAW_FILES] if asset.files else []
+
+    @dg.asset(
+        name=asset.name,
+        deps=[*upstream, *asset.reads],
+        group_name=asset.room,
+        partitions_def=FILMS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        code_version=asset.code.digest,
+        kinds=set(asset.kinds),
+        owners=OWNERS,
+        description=_described(asset),
+        metadata={"dagster/column_schema": _schema(asset.writes[0]), "dagster/table_name": f"lake.{asset.name}"},
+        automation_condition=dg.AutomationCondition.eager() | dg.AutomationCondition.code_version_changed(),
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "rows_as_declared",
+                asset=asset.name,
+                blocking=True,
+                description="The committed rows, read back from the lake, keep the table's types, bounds and key.",
+            ),
+            *_file_checks(asset),
+        ],
+    )
+    def _asset(context: AssetExecutionContext, house: HouseResource) -> Iterator[Any]:
+        opened = house.open()
+        versions: dict[str, str] = {}
+        refused: list[str] = []
+        for growth_id in context.partition_keys:
+            try:
+                made = materialize(opened.lake, opened.home, asset, growth_id, _run_of(context))
+            except RutileError as fault:
+                raise dg.Failure(f"{growth_id}: {fault}", allow_retries=False) from fault
+            versions[growth_id] = made.data_version
+            refused += [str(why) for _, why in made.outcome.rejected]
+            context.add_asset_metadata(_metadata(opened, asset, growth_id, made), partition_key=growth_id)
+            for listener in LISTENERS:
+                listener(growth_id, asset.name)
+        yield dg.MaterializeResult(data_version=_data_version(versions))
+        yield _rows_as_declared(opened, asset, list(versions))
+        if asset.files:
+            yield dg.AssetCheckResult(
+                check_name="files_accepted",
+                passed=not refused,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="; ".join(refused[:5]),
+            )
+
+    return _asset
+
+
+def film_page_asset(assets: Sequence[FilmAsset]) -> dg.AssetsDefinition:
+    """Return the asset that writes a film's page, downstream of every other asset of the film."""
+
+    @dg.asset(
+        name=FILM_PAGE,
+        deps=[RAW_FILES, *(asset.name for asset in assets)],
+        group_name="results",
+        partitions_def=FILMS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        kinds={"html"},
+        owners=OWNERS,
+        description="The film's page and the index of films: static HTML that opens from disk.",
+        automation_condition=dg.AutomationCondition.eager(),
+    )
+    def _page(context: AssetExecutionContext, house: HouseResource) -> Iterator[Any]:
+        opened = house.open()
+        for growth_id in context.partition_keys:
+            path = write_film_page(opened.lake, opened.home, growth_id)
+            context.add_asset_metadata({"page": dg.MetadataValue.path(path)}, partition_key=growth_id)
+        write_index(opened.lake, opened.home)
+        yield dg.MaterializeResult()
+
+    return _page
+
+
+def save_figure(house: House, asset: FilmAsset, growth_id: str, figure: Figure, made: Materialized) -> bytes:
+    """Write an asset's figure as SVG and PNG with the entity it was drawn from, and return the PNG.
+
+    A figure of simulated data says so on its face.
+    """
+    if simulated_mark(house.lake, growth_id):
+        figure.text(0.995, 0.005, "simulated", ha="right", va="bottom", fontsize=8, color="0.35", style="italic")
+    figure.text(0.005, 0.005, growth_id, ha="left", va="bottom", fontsize=8, color="0.35")
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=110, metadata={"Source": f"entity {made.entity_id}"})
+    for ending, content in (("png", png.getvalue()), ("svg", _svg(figure, made))):
+        path = figure_path(house.home, growth_id, asset.name, ending)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return png.getvalue()
+
+
+def _svg(figure: Figure, made: Materialized) -> bytes:
+    text = io.BytesIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Source": f"entity {made.entity_id}"})
+    return text.getvalue()
+
+
+def _metadata(house: House, asset: FilmAsset, growth_id: str, made: Materialized) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "dagster/row_count": len(made.frames[asset.name]),
+        "rutile/entity_id": str(made.entity_id),
+        "rutile/data_version": made.data_version,
+        "parameters": dg.MetadataValue.json(asset.parameters_as_dict(made.film.parameters)),
+    }
+    if made.outcome.notes:
+        found["notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in made.outcome.notes))
+    if made.outcome.results:
+        found["values"] = dg.MetadataValue.md(_values(made))
+    figure = asset.figure(made.film, made.outcome) if asset.figure else None
+    if figure is not None:
+        picture = base64.b64encode(save_figure(house, asset, growth_id, figure, made)).decode()
+        found["plot"] = dg.MetadataValue.md(f"![{asset.name} of {growth_id}](data:image/png;base64,{picture})")
+    return found
+
+
+def _values(made: Materialized) -> str:
+    lines = ["| quantity | of | value | sigma |", "|---|---|---|---|"]
+    for result in made.outcome.results:
+        estimate = result.estimate
+        for quantity, subject, value, std in zip(
+            estimate.quantities, estimate.subjects, estimate.values, estimate.std, strict=True
+        ):
+            lines.append(f"| {quantity} | {subject} | {value:.6g} | {std:.2g} |")
+    return "\n".join(lines)
+
+
+def _rows_as_declared(house: House, asset: FilmAsset, growth_ids: Sequence[str]) -> dg.AssetCheckResult:
+    broken = []
+    for table in asset.writes:
+        rows = house.lake.frame(
+            f'SELECT * FROM lake."{table.name}" WHERE list_contains(?, growth_id)', [list(growth_ids)]
+        )
+        try:
+            table.frame(rows)
+        except RutileError as fault:
+            broken.append(str(fault))
+    return dg.AssetCheckResult(check_name="rows_as_declared", passed=not broken, description="; ".join(broken))
+
+
+def _file_checks(asset: FilmAsset) -> list[dg.AssetCheckSpec]:
+    if not asset.files:
+        return []
+    text = "Every accepted file could be used; a refused one is a row of rejected_files."
+    return [dg.AssetCheckSpec("files_accepted", asset=asset.name, description=text)]
+
+
+def _schema(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                c.name,
+                TYPES[c.type][0],
+                description=c.description + (f" [{c.unit}]" if c.unit else ""),
+                constraints=dg.TableColumnConstraints(nullable=c.nullable),
+            )
+            for c in table.columns
+        ]
+    )
+
+
+def _described(asset: FilmAsset) -> str:
+    tables = "\n".join(f"- `{table.name}`: {table.description} One row: {table.grain}." for table in asset.writes)
+    return f"{asset.description}\n\nTables:\n\n{tables}"
+
+
+def _data_version(versions: Mapping[str, str]) -> dg.DataVersion:
+    only = next(iter(versions.values())) if len(versions) == 1 else json.dumps(dict(versions), sort_keys=True)
+    return dg.DataVersion(only if len(only) <= 20 else _short(only))
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _run_of(context: AssetExecutionContext) -> RunContext:
+    run_id = context.run.run_id
+    if run_id not in _RUNS:
+        tags = context.run.tags
+        trigger = tags.get(TRIGGER_TAG) or _trigger_from(tags)
+        _RUNS.clear()
+        _RUNS[run_id] = RunContext(trigger, run_id)
+    return _RUNS[run_id]
+
+
+def _trigger_from(tags: Mapping[str, str]) -> str:
+    for tag, word in (("dagster/schedule_name", "schedule"), ("dagster/sensor_name", "sensor")):
+        if tag in tags:
+            return word
+    return "sensor" if "dagster/from_automation_condition" in tags else "ui"

@@ -1,0 +1,163 @@
+"""The declaration of an asset that is computed film by film, and of the room it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from rutile_assets.errors import InvalidRecord
+from rutile_assets.formats.measurement import Measurement
+from rutile_assets.lake.home import Home
+from rutile_assets.provenance.code_version import CodeVersion, code_version
+from rutile_assets.provenance.film import Film, Outcome
+from rutile_assets.table import Table
+
+
+@dataclass(frozen=True)
+class FilmAsset:
+    """An asset with one version per film; made by the decorator `film_asset`.
+
+    Parameters
+    ----------
+    name, room, description : str
+        The function's name, its room, its docstring.
+    compute : callable
+        Film -> Outcome.
+    files : str or None
+        The technique whose raw files it reads.
+    reads : tuple of str
+        The assets whose tables it reads.
+    writes : tuple of Table
+        Its tables; the first has the asset's name, the others begin with it.
+    parameters : type or None
+        A frozen dataclass with defaults.
+    kinds : tuple of str
+        What the Dagster UI shows as badges.
+    figure : callable or None
+        (film, outcome) -> figure for the catalog and the film's page.
+    """
+
+    name: str
+    room: str
+    description: str
+    compute: Callable[[Film], Outcome]
+    files: str | None
+    reads: tuple[str, ...]
+    writes: tuple[Table, ...]
+    parameters: type[Any] | None
+    kinds: tuple[str, ...]
+    figure: Callable[[Film, Outcome], Figure | None] | None
+
+    @cached_property
+    def code(self) -> CodeVersion:
+        """The version of its own code (for the readers of its files see `materialize`)."""
+        return code_version(self.compute)
+
+    def parameters_for(self, home: Home, growth_id: str) -> Any:
+        """Return its parameters: the defaults, then the lab's ``parameters``, then the film's own in rutile.yaml.
+
+        Raises
+        ------
+        InvalidRecord
+            The settings name an unknown parameter or give one the wrong type.
+        """
+        if self.parameters is None:
+            return None
+        chosen: dict[str, Any] = {}
+        for written in (home.settings.get("parameters"), (home.settings.get("films") or {}).get(growth_id)):
+            chosen |= (written or {}).get(self.name) or {}
+        known = {f.name: f for f in fields(self.parameters)}
+        defaults = asdict(self.parameters())
+        for name, value in chosen.items():
+            if name not in known:
+                near = get_close_matches(name, known, 1) or sorted(known)
+                raise InvalidRecord(
+                    f"parameter {name!r} of {self.name}", f"{near[0]!r}", "Correct it.", str(home.settings_file)
+                )
+            default = defaults[name]
+            if default is not None and not isinstance(
+                value, type(default) if type(default) is not float else (float, int)
+            ):
+                raise InvalidRecord(
+                    f"{self.name}.{name}: {value!r}",
+                    f"a {type(default).__name__}",
+                    "Correct it.",
+                    str(home.settings_file),
+                )
+        return self.parameters(**chosen)
+
+    def parameters_as_dict(self, parameters: Any) -> dict[str, Any]:
+        """Return parameters as JSON-ready values."""
+        return asdict(parameters) if is_dataclass(parameters) and not isinstance(parameters, type) else {}
+
+
+def film_asset(
+    *,
+    room: str,
+    writes: Sequence[Table],
+    files: str | None = None,
+    reads: Sequence[str] = (),
+    parameters: type[Any] | None = None,
+    kinds: Sequence[str] = ("python",),
+    figure: Callable[[Film, Outcome], Figure | None] | None = None,
+) -> Callable[[Callable[[Film], Outcome]], FilmAsset]:
+    """Declare a function Film -> Outcome as an asset; the arguments are those of `FilmAsset`.
+
+    Raises
+    ------
+    InvalidRecord
+        The tables are not named after the asset.
+    """
+
+    def declare(function: Callable[[Film], Outcome]) -> FilmAsset:
+        name = function.__name__
+        names = [table.name for table in writes]
+        if not names or names[0] != name or not all(n.startswith(name) for n in names):
+            raise InvalidRecord(f"asset {name} writing {names}", f"{name}, {name}_...", "Rename the tables.")
+        return FilmAsset(
+            name=name,
+            room=room,
+            description=(function.__doc__ or "").strip(),
+            compute=function,
+            files=files,
+            reads=tuple(reads),
+            writes=tuple(writes),
+            parameters=parameters,
+            kinds=tuple(kinds),
+            figure=figure,
+        )
+
+    return declare
+
+
+@dataclass(frozen=True)
+class Room:
+    """One technique.
+
+    Parameters
+    ----------
+    name, title : str
+        Short name (the technique in `raw_file`), and the words people use.
+    folders : tuple of str
+        Folder names in the inbox that mean this technique, lower case.
+    check : callable or None
+        Measurement -> anything; run at ingest, raises `WrongContent` when the file cannot serve.
+    assets : tuple of FilmAsset
+        In the order in which they build on each other.
+    """
+
+    name: str
+    title: str
+    folders: tuple[str, ...]
+    check: Callable[[Measurement], object] | None
+    assets: tuple[FilmAsset, ...]
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Every table of the room."""
+        return tuple(table for asset in self.assets for table in asset.writes)

@@ -1,0 +1,205 @@
+"""Provenance tables: append-only; every number leads through them to bytes, settings, code and parameters."""
+
+from __future__ import annotations
+
+from rutile_assets.columns import ENTITY_ID, FILE_ID, GROWTH_ID
+from rutile_assets.table import Column, Table
+from rutile_assets.units import STD_SOURCES
+
+ACTIVITY_ID = Column("activity_id", "bigint", "one execution of one asset for one film, or one ingest of one file")
+RUN_ID = Column("run_id", "bigint", "the run that the activity belonged to")
+SHA256 = Column("sha256", "text", "sha256 of the file's bytes: its name in the vault")
+CODE_VERSION = Column("code_version", "text", "digest of the source of the asset's function and of all it uses here")
+
+RAW_OBJECT = Table(
+    "raw_object",
+    "Bytes in the vault.",
+    "one distinct file content",
+    ("sha256",),
+    (SHA256, Column("size_bytes", "bigint", "length of the file", minimum=0), Column("first_seen", "timestamp", "UTC")),
+)
+
+RAW_FILE = Table(
+    "raw_file",
+    "Files that were accepted, each with what its reader found; a replaced file's old row stays.",
+    "one version of one file of one film",
+    ("file_id",),
+    (
+        FILE_ID,
+        SHA256,
+        GROWTH_ID,
+        Column("technique", "text", "the room that the file belongs to"),
+        Column("original_path", "text", "path inside the film's folder, with forward slashes"),
+        Column("instrument", "text", "as the file says", nullable=True),
+        Column("acquired_at", "timestamp", "start of the measurement by the instrument's clock", nullable=True),
+        Column("settings", "text", "what the instrument and the sidecar recorded, JSON"),
+        Column("declared", "text", "the sidecar's part of the settings, JSON; it wins over the file"),
+        Column("reader", "text", "the format"),
+        Column("reader_version", "text", "code version of the reader"),
+        Column("data_version", "text", "digest of the bytes and of the declared settings"),
+        ACTIVITY_ID,
+        Column("ingested_at", "timestamp", "UTC"),
+        Column("is_withdrawn", "boolean", "true on the row that says that the file left the inbox"),
+    ),
+)
+
+REJECTED_FILE = Table(
+    "rejected_file",
+    "Files that were refused, and what to do about each; their bytes are in the vault all the same.",
+    "one refusal",
+    ("rejection_id",),
+    (
+        Column("rejection_id", "bigint", "id of the refusal"),
+        Column("sha256", "text", "the bytes in the vault; NULL where none could be read", nullable=True),
+        Column("path", "text", "the file as the person gave it"),
+        Column("growth_id", "text", "the film, where a growth.yaml names one", nullable=True),
+        Column("found", "text", "what is in the file"),
+        Column("expected", "text", "what had to be there"),
+        Column("what_to_do", "text", "the next step"),
+        ACTIVITY_ID,
+        Column("rejected_at", "timestamp", "UTC"),
+    ),
+)
+
+ENVIRONMENT = Table(
+    "environment",
+    "Machines and package sets that numbers were made with.",
+    "one distinct environment",
+    ("environment_id",),
+    (
+        Column("environment_id", "text", "digest of the other columns"),
+        Column("python", "text", "version of Python"),
+        Column("platform", "text", "operating system and processor"),
+        Column("packages", "text", "installed packages and versions, JSON"),
+        Column("torch", "text", "version of torch", nullable=True),
+        Column("device", "text", "cuda where an NVIDIA driver is present, else cpu"),
+    ),
+)
+
+RUN = Table(
+    "run",
+    "Runs: what started them, on which code and machine.",
+    "one run",
+    ("run_id",),
+    (
+        RUN_ID,
+        Column("dagster_run_id", "text", "Dagster's id of the run; NULL outside Dagster", nullable=True),
+        Column("git_commit", "text", "commit of the checkout the code came from", nullable=True),
+        Column("git_dirty", "boolean", "whether the checkout had uncommitted changes", nullable=True),
+        Column("environment_id", "text", "the environment"),
+        Column("trigger", "text", "what started it: cli, schedule, sensor, ui"),
+        Column("started_at", "timestamp", "UTC"),
+    ),
+)
+
+ACTIVITY = Table(
+    "activity",
+    "What was done: one asset for one film, with its code, parameters and seed.",
+    "one activity",
+    ("activity_id",),
+    (
+        ACTIVITY_ID,
+        RUN_ID,
+        Column("asset", "text", "the asset that was materialized; 'ingest' for files"),
+        Column("partition", "text", "the film; NULL for what spans films", nullable=True),
+        CODE_VERSION,
+        Column("parameters", "text", "the asset's parameters as used, JSON"),
+        Column("seed", "bigint", "seed of its random numbers; NULL where it draws none", nullable=True),
+        Column("snapshot", "bigint", "the lake's snapshot that the inputs were read at", nullable=True),
+        Column("started_at", "timestamp", "UTC"),
+        Column("duration_s", "double", "wall time of the computation", minimum=0),
+    ),
+)
+
+CODE = Table(
+    "code",
+    "What a code version is made of: each function, class and constant with the digest of its source.",
+    "one code version",
+    ("code_version",),
+    (CODE_VERSION, Column("parts", "text", "qualified name -> digest, JSON")),
+)
+
+ENTITY = Table(
+    "entity",
+    "What was made: one version of one asset's data for one film, or one raw file.",
+    "one entity",
+    ("entity_id",),
+    (
+        ENTITY_ID,
+        Column("kind", "text", "raw_file or asset", allowed=("raw_file", "asset")),
+        Column("asset", "text", "the asset's name; the technique for a raw file"),
+        Column("growth_id", "text", "the film; NULL for what spans films", nullable=True),
+        Column("data_version", "text", "digest of the content"),
+        ACTIVITY_ID,
+    ),
+)
+
+EDGE = Table(
+    "edge",
+    "Lineage: which entity was made from which.",
+    "one parent of one child",
+    ("child", "parent", "role"),
+    (
+        Column("child", "bigint", "entity_id of what was made"),
+        Column("parent", "bigint", "entity_id of what it was made from"),
+        Column("role", "text", "what the parent served as: the upstream asset, 'file', 'declared settings'"),
+    ),
+)
+
+RESULT_ID = Column("result_id", "bigint", "one number")
+
+RESULT = Table(
+    "result",
+    "Numbers that people ask for, every version of each; the view `results` says which are current.",
+    "one quantity of one subject in one version",
+    ("result_id",),
+    (
+        RESULT_ID,
+        ENTITY_ID,
+        Column("growth_id", "text", "the film; NULL for what spans films", nullable=True),
+        Column("series", "text", "the series of films; NULL for a film's own number", nullable=True),
+        Column("file_id", "bigint", "the raw file it rests on, where it is one", nullable=True),
+        Column("technique", "text", "the room it comes from"),
+        Column("quantity", "text", "name with its unit, as in docs/tables.md"),
+        Column("subject", "text", "the layer, temperature or image it belongs to; empty for the whole film"),
+        Column("material", "text", "material of the layer, where it belongs to one", nullable=True),
+        Column("temperature_k", "double", "temperature of the sample, where it matters", nullable=True, minimum=0),
+        Column("value", "double", "in the unit of the quantity's name"),
+        Column("sigma", "double", "total one-sigma uncertainty; NULL where unknown", nullable=True, minimum=0),
+        Column("sigma_statistical", "double", "its statistical part", nullable=True, minimum=0),
+        Column("sigma_systematic", "double", "its systematic part; the parts by name: result_systematic", minimum=0),
+        Column("sigma_source", "text", "where the statistical part comes from", allowed=STD_SOURCES),
+        Column("unit", "text", "unit of value and sigma; empty for a pure number"),
+        Column("method", "text", "how it was made"),
+        Column("notes", "text", "what a reader of the number must know"),
+    ),
+)
+
+RESULT_COVARIANCE = Table(
+    "result_covariance",
+    "Statistical covariance of numbers that were estimated together.",
+    "one pair, the smaller id first",
+    ("result_id", "other_result_id"),
+    (
+        RESULT_ID,
+        Column("other_result_id", "bigint", "the other number"),
+        Column("covariance", "double", "in the product of the two units", nullable=True),
+    ),
+)
+
+RESULT_SYSTEMATIC = Table(
+    "result_systematic",
+    "Named systematic effects: the shift that one sigma of the effect makes in each number.",
+    "one effect on one number",
+    ("result_id", "effect"),
+    (
+        RESULT_ID,
+        Column("effect", "text", "name of the effect; the same name and entity move together"),
+        Column("shift", "double", "signed one-sigma shift in the unit of the number"),
+    ),
+)
+
+PROVENANCE_TABLES = (
+    RAW_OBJECT, RAW_FILE, REJECTED_FILE, ENVIRONMENT, RUN, ACTIVITY, CODE, ENTITY, EDGE,
+    RESULT, RESULT_COVARIANCE, RESULT_SYSTEMATIC,
+)  # fmt: skip

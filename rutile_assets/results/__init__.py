@@ -1,0 +1,1 @@
+"""What joins rooms: the film's page."""

@@ -1,0 +1,26 @@
+"""The rooms, in the order in which the catalog shows them."""
+
+from __future__ import annotations
+
+from rutile_assets.provenance.film_asset import FilmAsset, Room
+from rutile_assets.provenance.tables import PROVENANCE_TABLES
+from rutile_assets.table import Table
+from rutile_assets.techniques.growth.assets import ROOM as GROWTH
+
+ROOMS: tuple[Room, ...] = (GROWTH,)
+
+# techniques whose files are read and kept, though no room analyses them yet
+KEPT_FOR_LATER = {
+    "xrd": "kept: no room analyses xrd yet",
+    "rsm": "kept: no room analyses rsm yet",
+}
+
+
+def all_assets() -> tuple[FilmAsset, ...]:
+    """Return every film asset, upstream before downstream."""
+    return tuple(asset for room in ROOMS for asset in room.assets)
+
+
+def all_tables() -> tuple[Table, ...]:
+    """Return every table of the lake."""
+    return (*PROVENANCE_TABLES, *(table for room in ROOMS for table in room.tables))

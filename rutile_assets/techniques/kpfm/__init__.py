@@ -1,0 +1,1 @@
+"""Kelvin probe force microscopy."""
