@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from rutile_assets.ops.house import House, open_house
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -24,3 +27,11 @@ def manifest(realdata: Path) -> dict[str, dict[str, str]]:
     """Return the verified answers: file -> row of MANIFEST.csv."""
     with (realdata / "MANIFEST.csv").open(newline="") as handle:
         return {row["file"]: row for row in csv.DictReader(handle)}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """Return an empty home with its lake."""
+    opened = open_house(tmp_path / "home")
+    yield opened
+    opened.lake.close()

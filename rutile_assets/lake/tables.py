@@ -20,7 +20,6 @@ from rutile_assets.errors import InvalidRecord
 from rutile_assets.lake.connection import connect, cursor_of
 from rutile_assets.table import Table
 
-SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
 _EPOCH_MS = 1767225600000  # 2026-01-01: ids stay below 2**53, so that no JSON or float64 on their way can round them
 _RETRIES = 8
 
@@ -78,10 +77,13 @@ class Lake:
         Where catalog, Parquet files and lock stand.
     declared : sequence of Table
         Every table of every room; made on first use, missing columns are added.
+    views : sequence of Path
+        SQL files that create views, in the order in which they build on each other.
     """
 
     folder: Path
     declared: Sequence[Table]
+    views: Sequence[Path] = ()
     _ready: bool = field(default=False, init=False)
 
     @cached_property
@@ -99,7 +101,7 @@ class Lake:
         with self._lock:
             connection = connect(self.folder)
             self._declare(connection)
-        _create_views(connection)
+        self._create_views(connection)
         return connection
 
     def arrow(self, sql: str, values: Sequence[object] = ()) -> arrow.Table:
@@ -136,7 +138,7 @@ class Lake:
                 "a snapshot of this lake",
                 "List them: rutile sql 'FROM ducklake_snapshots(''lake'')'.",
             ) from fault
-        _create_views(connection)
+        self._create_views(connection)
         return connection
 
     def reader(self, at: int | None = None) -> duckdb.DuckDBPyConnection:
@@ -145,7 +147,7 @@ class Lake:
         if at is not None:
             return self.at(at)
         connection = connect(self.folder, read_only=True)
-        _create_views(connection)
+        self._create_views(connection)
         return connection
 
     def snapshot(self) -> int:
@@ -186,6 +188,10 @@ class Lake:
             self._connection.close()
             del self.__dict__["_connection"]
 
+    def _create_views(self, connection: duckdb.DuckDBPyConnection) -> None:
+        for file in self.views:
+            connection.execute(file.read_text(encoding="utf-8"))
+
     def _declare(self, connection: duckdb.DuckDBPyConnection) -> None:
         statements = [statement for table in self.declared for statement in table.sql("lake.main")]
         digest = hashlib.sha256("\n".join(statements).encode()).hexdigest()
@@ -208,16 +214,6 @@ class Lake:
                 connection.execute(comment)
         connection.commit()
         stamp.write_text(digest)
-
-
-def view_files() -> list[Path]:
-    """Return the files of sql/ in the order in which they build on each other (by name)."""
-    return sorted(SQL_FOLDER.glob("*.sql"))
-
-
-def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    for file in view_files():
-        connection.execute(file.read_text(encoding="utf-8"))
 
 
 def fetch(cursor: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] = ()) -> arrow.Table:

@@ -55,7 +55,7 @@ class HouseResource(dg.ConfigurableResource[Any]):
     backfill_policy=dg.BackfillPolicy.single_run(),
     kinds={"file", "parquet"},
     owners=OWNERS,
-    description="The film's instrument files: from its inbox folder to the vault, each accepted or refused with a reason.",
+    description="The film's instrument files: from its inbox folder to the vault, each accepted or refused.",
     check_specs=[dg.AssetCheckSpec("files_accepted", asset=RAW_FILES, description="No file of the film was refused.")],
 )
 def raw_files(context: AssetExecutionContext, house: HouseResource) -> Iterator[Any]:

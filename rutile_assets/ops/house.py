@@ -13,6 +13,8 @@ from rutile_assets.ops.ingest import Progress, Verdict, ingest
 from rutile_assets.provenance.context import RunContext
 from rutile_assets.rooms import ROOMS, all_tables
 
+SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
+
 
 @dataclass(frozen=True)
 class House:
@@ -54,4 +56,4 @@ def open_house(root: str | Path | None = None) -> House:
 @cache
 def _open(root: Path) -> House:
     home = Home(root)
-    return House(home, Lake(home.lake, all_tables()))
+    return House(home, Lake(home.lake, all_tables(), sorted(SQL_FOLDER.glob("*.sql"))))

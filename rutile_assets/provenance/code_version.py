@@ -89,7 +89,7 @@ class _Names:
 
 @cache
 def _module(module: str) -> _Names:
-    spec = importlib.util.find_spec(module)
+    spec = importlib.util.find_spec(module) if module.startswith(f"{PACKAGE}.") else None
     if spec is None or spec.origin is None:
         return _Names(module, {}, {})
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as arrow
 
 from rutile_assets import formats
 from rutile_assets.errors import InvalidRecord
@@ -173,7 +174,11 @@ def data_version(frames: Mapping[str, pd.DataFrame], results: Sequence[Result]) 
     digest = hashlib.sha256()
     for name in sorted(frames):
         digest.update(f"table {name}\n".encode())
-        digest.update(frames[name].drop(columns="entity_id").to_json(orient="split", double_precision=15).encode())
+        rows = arrow.Table.from_pandas(frames[name].drop(columns="entity_id"), preserve_index=False)
+        sink = arrow.BufferOutputStream()
+        with arrow.ipc.new_stream(sink, rows.schema.remove_metadata()) as stream:
+            stream.write_table(rows.replace_schema_metadata(None))
+        digest.update(sink.getvalue())
     for result in results:
         estimate = result.estimate
         digest.update(repr([estimate.quantities, estimate.subjects, result.file_id]).encode())
