@@ -6,8 +6,9 @@ from rutile_assets.provenance.film_asset import FilmAsset, Room
 from rutile_assets.provenance.tables import PROVENANCE_TABLES
 from rutile_assets.table import Table
 from rutile_assets.techniques.growth.assets import ROOM as GROWTH
+from rutile_assets.techniques.xrr.assets import ROOM as XRR
 
-ROOMS: tuple[Room, ...] = (GROWTH,)
+ROOMS: tuple[Room, ...] = (GROWTH, XRR)
 
 # techniques whose files are read and kept, though no room analyses them yet
 KEPT_FOR_LATER = {

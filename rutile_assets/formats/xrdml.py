@@ -46,9 +46,8 @@ def read(source: Source) -> Measurement:
     if not scans:
         raise truncated(source, "no <scan>", "at least one")
     start = root.find(".//startTimeStamp")
-    system = next(
-        (e.text.split("=", 1)[1] for e in root.iter("entry") if "Diffractometer system=" in (e.text or "")), None
-    )
+    entries = [entry.text or "" for entry in root.iter("entry")]
+    system = next((text.split("=", 1)[1] for text in entries if "Diffractometer system=" in text), None)
     return Measurement(
         format=FORMAT.name,
         scans=scans,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import emcee
 import numpy as np
@@ -16,6 +17,9 @@ from rutile_assets.techniques.xrr.model import Curve, Instrument, Model, Stack, 
 FloatArray = npt.NDArray[np.float64]
 
 GLOBAL_POINTS = 240
+SEARCH_STEPS = 40
+MAX_PERMUTED = 4
+SEARCH_ERROR = 0.05  # relative error while searching, so that every decade of the curve counts
 MISFIT = 2.0  # reduced chi-square beyond which the model, not the counting, limits the fit
 MAX_MODEL_ERROR = 1.0
 
@@ -29,13 +33,15 @@ class XrrFitParameters:
     two_theta_min_deg, two_theta_max_deg : float
         Range that is fitted.
     resolution_fwhm_deg : float
-        Angular resolution in 2theta where the file's sidecar does not say (``resolution_fwhm_deg``).
+        Angular resolution in 2theta where the file's sidecar does not say (``resolution_fwhm_deg``); 0 fits it.
     thickness_range : float
         The nominal thickness may be wrong by this factor, up and down.
     density_tolerance : float
         The density factor of a layer lies within 1 +- this.
     roughness_max_nm : float
         Upper bound of every roughness.
+    two_theta_zero_std_deg : float
+        How well the goniometer's zero is known; the fit may move it at this price.
     adsorbate_nm : float
         Thickness of the CH2 layer on top whose possible presence is quoted as a systematic; 0 leaves it out.
     uncertainty : str
@@ -46,16 +52,17 @@ class XrrFitParameters:
         Kept steps of each walker.
     """
 
-    two_theta_min_deg: float = 0.3
-    two_theta_max_deg: float = 12.0
-    resolution_fwhm_deg: float = 0.01
-    thickness_range: float = 1.8
-    density_tolerance: float = 0.1
+    two_theta_min_deg: float = 0.5
+    two_theta_max_deg: float = 20.0
+    resolution_fwhm_deg: float = 0.0
+    thickness_range: float = 1.5
+    density_tolerance: float = 0.15
     roughness_max_nm: float = 2.0
+    two_theta_zero_std_deg: float = 0.005
     adsorbate_nm: float = 0.5
     uncertainty: str = "covariance"
-    generations: int = 150
-    population: int = 60
+    generations: int = 200
+    population: int = 90
     mcmc_steps: int = 400
 
 
@@ -170,18 +177,18 @@ def fit_curve(curve: Curve, stack: Stack, instrument: Instrument, chosen: XrrFit
         )  # fmt: skip
     low, high = _bounds(model, used, chosen)
     start = _global(model, used, low, high, chosen, seed)
-    vector, _, _ = _local(model, used, start, low, high, 0.0)
+    vector, _, _ = _local(model, used, start, low, high, 0.0, chosen.two_theta_zero_std_deg)
     chi_square = _chi_square(model, used, vector, 0.0)
     model_error = 0.0
     if chi_square > MISFIT:
-        vector, model_error = _with_model_error(model, used, start, vector, low, high)
+        vector, model_error = _with_model_error(model, used, start, vector, low, high, chosen.two_theta_zero_std_deg)
     return _told(model, used, vector, model_error, chi_square, (low, high), chosen, seed)
 
 
 def refine(model: Model, curve: Curve, vector: FloatArray, chosen: XrrFitParameters) -> tuple[FloatArray, FloatArray]:
     """Return the least-squares optimum next to `vector` and its covariance, (n,) and (n, n)."""
     low, high = _bounds(model, curve, chosen)
-    best, jacobian, _ = _local(model, curve, np.clip(vector, low, high), low, high, 0.0)
+    best, jacobian, _ = _local(model, curve, np.clip(vector, low, high), low, high, 0.0, chosen.two_theta_zero_std_deg)
     return best, np.linalg.pinv(jacobian.T @ jacobian)
 
 
@@ -206,9 +213,12 @@ def _bounds(model: Model, curve: Curve, chosen: XrrFitParameters) -> tuple[Float
     rate = curve.intensity / curve.exposure
     top = np.log10(rate.max())
     floor = np.log10(max(float(np.percentile(rate, 2)), rate.max() * 1e-10, 1e-12))
-    low, high = [top - 0.5, floor - 3.0, -0.03], [top + 2.0, floor + 0.5, 0.03]
+    shift = 4.0 * chosen.two_theta_zero_std_deg
+    low, high = [top - 0.5, floor - 3.0, -shift], [top + 2.0, floor + 0.5, shift]
     if model.instrument.width_over_length is None:
         low, high = [*low, -3.5], [*high, -0.7]
+    if model.instrument.resolution_fwhm_deg is None:
+        low, high = [*low, 0.003], [*high, 0.15]
     rough = 10.0 * chosen.roughness_max_nm
     low, high = [*low, 0.0], [*high, rough]
     for layer in model.stack.layers:
@@ -230,20 +240,50 @@ def _global(
         expected = model.rate(vectors.T, thin.two_theta_deg, nodes=1)
         return np.asarray(np.mean(np.abs(np.log10(expected + floor) - target), axis=1))
 
-    found = differential_evolution(
-        misfit,
-        list(zip(low, high, strict=True)),
-        rng=np.random.default_rng(seed),
-        vectorized=True,
-        updating="deferred",
-        init=_population(model, curve, low, high, chosen, seed),
-        maxiter=chosen.generations,
-        tol=1e-6,
-        polish=False,
-        mutation=(0.4, 0.9),
-        recombination=0.8,
-    )
-    return np.asarray(found.x)
+    zero = chosen.two_theta_zero_std_deg
+    tried = []
+    for restart in range(max(1, len(model.stack.layers) - 1)):
+        found = differential_evolution(
+            misfit,
+            list(zip(low, high, strict=True)),
+            rng=np.random.default_rng([seed, restart]),
+            vectorized=True,
+            updating="deferred",
+            init=_population(model, curve, low, high, chosen, seed + restart),
+            maxiter=chosen.generations,
+            tol=1e-6,
+            polish=False,
+            strategy="currenttobest1bin",
+            mutation=(0.4, 0.9),
+            recombination=0.9,
+        )
+        tried.append(_local(model, thin, np.asarray(found.x), low, high, SEARCH_ERROR, zero, SEARCH_STEPS))
+    return _best_order(model, thin, min(tried, key=lambda trial: trial[2])[0], low, high, zero)
+
+
+def _best_order(
+    model: Model, curve: Curve, start: FloatArray, low: FloatArray, high: FloatArray, zero_std_deg: float
+) -> FloatArray:
+    """Try the stack with its layers' thicknesses in other orders, as long as that helps.
+
+    Fringes know the distances between interfaces, so the true stack and one with layers of exchanged thickness are
+    minima with a wall between them that a population rarely crosses.
+    """
+    first, count = model.first_layer, len(model.stack.layers)
+    places = first + 3 * np.arange(count)
+    best, _, chi_square = _local(model, curve, start, low, high, SEARCH_ERROR, zero_std_deg, SEARCH_STEPS)
+    orders = [list(order) for order in permutations(range(count))] if count <= MAX_PERMUTED else []
+    improved = True
+    while improved:
+        improved = False
+        for order in orders[1:]:
+            swapped = best.copy()
+            swapped[places] = np.clip(best[places[order]], low[places], high[places])
+            swapped[places + 1] = 0.5 * np.minimum(best[places + 1], 10.0)
+            found, _, value = _local(model, curve, swapped, low, high, SEARCH_ERROR, zero_std_deg, SEARCH_STEPS)
+            if value < 0.999 * chi_square:
+                best, chi_square, improved = found, value, True
+    return best
 
 
 def _population(
@@ -259,38 +299,61 @@ def _population(
         guess = 10.0 * fft_thickness_nm(curve.two_theta_deg, curve.intensity / curve.exposure, wave, 0.05)
         place = model.first_layer
         if low[place] < guess < high[place]:
-            members[::2, place] = np.clip(guess * generator.normal(1.0, 0.04, len(members[::2])), low[place], high[place])
+            members[::2, place] = np.clip(
+                guess * generator.normal(1.0, 0.04, len(members[::2])), low[place], high[place]
+            )
     return members
 
 
 def _local(
-    model: Model, curve: Curve, start: FloatArray, low: FloatArray, high: FloatArray, model_error: float
+    model: Model,
+    curve: Curve,
+    start: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    model_error: float,
+    zero_std_deg: float,
+    steps: int = 200,
 ) -> tuple[FloatArray, FloatArray, float]:
+    """Return the optimum next to `start`, the Jacobian of the residuals there and chi-square.
+
+    The last residual is the goniometer's zero in units of how well it is known.
+    """
     width = high - low
     step = 1e-6
 
+    def all_residuals(vectors: FloatArray) -> FloatArray:
+        from_data = residuals(model, curve, vectors, model_error)
+        return np.hstack([from_data, np.atleast_2d(vectors)[:, 2, None] / zero_std_deg])
+
     def unit(x: FloatArray) -> FloatArray:
-        return residuals(model, curve, low + x * width, model_error)[0]
+        return all_residuals(low + x * width)[0]
 
     def jacobian(x: FloatArray) -> FloatArray:
         ahead = np.where(x + step <= 1.0, step, -step)
         shifted = low + (x + np.diag(ahead)) * width
-        moved = residuals(model, curve, np.vstack([shifted, low + x * width]), model_error)
+        moved = all_residuals(np.vstack([shifted, low + x * width]))
         return (moved[:-1] - moved[-1]).T / ahead
 
     inside = np.clip((start - low) / width, 1e-9, 1.0 - 1e-9)
-    found = least_squares(unit, inside, jac=jacobian, bounds=(0.0, 1.0), x_scale="jac", max_nfev=200)
+    found = least_squares(unit, inside, jac=jacobian, bounds=(0.0, 1.0), x_scale="jac", max_nfev=steps)
     return low + found.x * width, jacobian(found.x) / width, float(2.0 * found.cost)
 
 
 def _with_model_error(
-    model: Model, curve: Curve, start: FloatArray, poisson: FloatArray, low: FloatArray, high: FloatArray
+    model: Model,
+    curve: Curve,
+    start: FloatArray,
+    poisson: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    zero_std_deg: float,
 ) -> tuple[FloatArray, float]:
     """Find the relative model error that makes the reduced chi-square 1, and the optimum that belongs to it."""
     free = len(curve.intensity) - len(low)
     best, error = start, 0.1
     for _ in range(8):
-        trials = [_local(model, curve, begin, low, high, error) for begin in (best, start, poisson)]
+        trials = [_local(model, curve, begin, low, high, error, zero_std_deg) for begin in (best, start, poisson)]
         best, _, chi_square = min(trials, key=lambda trial: trial[2])
         ratio = chi_square / free
         error = float(np.clip(error * np.sqrt(ratio), 1e-4, MAX_MODEL_ERROR))
@@ -316,16 +379,16 @@ def _told(
     seed: int,
 ) -> XrrFit:
     low, high = bounds
-    vector, jacobian, _ = _local(model, curve, vector, low, high, model_error)
+    vector, jacobian, _ = _local(model, curve, vector, low, high, model_error, chosen.two_theta_zero_std_deg)
     covariance = np.linalg.pinv(jacobian.T @ jacobian)
     source = "covariance"
     hugging = tuple(
         name
         for name, x, a, b in zip(model.names, vector, low, high, strict=True)
-        if min(x - a, b - x) < 1e-3 * (b - a) and not name.startswith("log10_background")
+        if min(x - a, b - x) < 1e-3 * (b - a) and name not in ("log10_background", "resolution_fwhm_deg")
     )
     notes = [
-        f"{layer.material} {layer.thickness_nm:g} nm on the substrate: nominal, not measured (it has the substrate's density)."
+        f"{layer.material} {layer.thickness_nm:g} nm on the substrate: nominal, not measured (it has its density)."
         for layer in model.stack.merged
     ]
     if model_error:
@@ -361,7 +424,7 @@ def _adsorbate_shift(
     if chosen.adsorbate_nm <= 0 or model.stack.adsorbate_nm > 0:
         return None
     covered = Model(replace(model.stack, adsorbate_nm=chosen.adsorbate_nm), model.instrument)
-    return _local(covered, curve, vector, *bounds, model_error)[0] - vector
+    return _local(covered, curve, vector, *bounds, model_error, chosen.two_theta_zero_std_deg)[0] - vector
 
 
 def _sampled(
@@ -389,7 +452,7 @@ def _sampled(
     spread = generator.normal(size=(walkers, len(vector))) * np.sqrt(np.diag(covariance))
     first = np.clip(vector + spread, low + 1e-9 * (high - low), high - 1e-9 * (high - low))
     sampler = emcee.EnsembleSampler(walkers, len(vector), log_probability, vectorize=True)
-    sampler.random_state = np.random.RandomState(seed).get_state()  # noqa: NPY002 - emcee takes no Generator
+    sampler.random_state = np.random.RandomState(seed).get_state()
     sampler.run_mcmc(first, 2 * chosen.mcmc_steps, progress=False)
     chain = sampler.get_chain(discard=chosen.mcmc_steps, flat=True)
     return chain.mean(axis=0), np.cov(chain.T)

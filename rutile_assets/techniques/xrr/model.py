@@ -82,14 +82,14 @@ class Instrument:
     ----------
     wavelength_angstrom : float
         Of the monochromatic beam.
-    resolution_fwhm_deg : float
-        FWHM of the angular resolution in 2theta.
+    resolution_fwhm_deg : float or None
+        FWHM of the angular resolution in 2theta; None when it is to be fitted.
     width_over_length : float or None
         Beam FWHM over sample length; None when it is to be fitted.
     """
 
     wavelength_angstrom: float
-    resolution_fwhm_deg: float
+    resolution_fwhm_deg: float | None
     width_over_length: float | None
 
 
@@ -143,8 +143,9 @@ class Model:
     """A stack in an instrument, as a function of one parameter vector.
 
     The vector holds, in this order: log10 of the direct beam's rate, log10 of the background rate, 2theta zero [deg],
-    log10 of width over length (where it is free), the substrate's roughness [angstrom], then for each layer from the
-    bottom thickness [angstrom], roughness of its top [angstrom], density factor.
+    log10 of width over length (where it is free), the resolution's FWHM [deg] (where it is free), the substrate's
+    roughness [angstrom], then for each layer from the bottom thickness [angstrom], roughness of its top [angstrom],
+    density factor.
     """
 
     stack: Stack
@@ -155,6 +156,7 @@ class Model:
         """Name the parameters."""
         names = ["log10_scale", "log10_background", "two_theta_zero_deg"]
         names += ["log10_width_over_length"] if self.instrument.width_over_length is None else []
+        names += ["resolution_fwhm_deg"] if self.instrument.resolution_fwhm_deg is None else []
         names += ["roughness substrate"]
         for layer in self.stack.layers:
             names += [f"{what} {layer.index}" for what in ("thickness", "roughness", "density")]
@@ -186,7 +188,9 @@ class Model:
         slds, thickness, roughness = self._layers(vectors)
         angle = two_theta_deg[None, :] - vectors[:, 2, None]
         reflected = np.zeros_like(angle)
-        sigma = self.instrument.resolution_fwhm_deg / FWHM_PER_SIGMA
+        given = self.instrument.resolution_fwhm_deg
+        fwhm = np.full(len(vectors), given) if given is not None else vectors[:, self.first_layer - 2]
+        sigma = fwhm[:, None] / FWHM_PER_SIGMA
         for offset, weight in zip(*resolution_nodes(nodes), strict=True):
             q = momentum_transfer(angle + sigma * offset, self.instrument.wavelength_angstrom)
             reflected += weight * parratt(q, slds, thickness, roughness)
@@ -217,7 +221,9 @@ class Model:
         )
 
 
-def fft_thickness_nm(two_theta_deg: FloatArray, intensity: FloatArray, wavelength_angstrom: float, critical_q: float) -> float:
+def fft_thickness_nm(
+    two_theta_deg: FloatArray, intensity: FloatArray, wavelength_angstrom: float, critical_q: float
+) -> float:
     """Return a first guess of the thickness of one film from the period of its fringes [nm].
 
     q' = sqrt(q^2 - q_c^2); ln(I q'^4), a quadratic taken off, Hann window, highest peak of the power spectrum. On a
