@@ -196,16 +196,16 @@ def trace(home: Path, what: str, quantity: str | None, why: bool) -> None:
     from rutile_assets.provenance import trace as provenance  # noqa: PLC0415
 
     lake = _house(home).lake
-    console = Console(soft_wrap=True, highlight=False)
     if quantity is None:
         rows = provenance.forward(lake, what)
-        console.print(_rows_table(rows, ("growth_id", "quantity", "subject", "value", "sigma", "unit", "is_current")))
+        columns = ("growth_id", "quantity", "subject", "value", "sigma", "unit", "is_current")
+        _wide().print(_rows_table(rows, columns))
         return
     for row in provenance.results_named(lake, what, quantity):
         subject = f" of {row['subject']}" if row["subject"] else ""
         title = f"{quantity}{subject} = {row['value']:.6g} ± {_sigma(row['sigma'])} {row['unit']}  ({row['method']})"
         step = provenance.back(lake, row["entity_id"])
-        console.print(_tree(step, Tree(title), why=why, only_file=row["file_id"]))
+        _wide().print(_tree(step, Tree(title), why=why, only_file=row["file_id"]))
 
 
 @main.command()
@@ -230,7 +230,7 @@ def score(home: Path, truth: Path) -> None:
 
     rows = compare(_house(home).lake, truth)
     columns = ("growth_id", "quantity", "subject", "value", "sigma", "truth", "pull", "unit")
-    Console(soft_wrap=True, highlight=False).print(_rows_table(rows, columns))
+    _wide().print(_rows_table(rows, columns))
 
 
 @main.command()
@@ -266,7 +266,7 @@ def demo(home: Path) -> None:
         done = iter(range(1, len(work) + 1000))
         report = runner.run(house, work, lambda film, asset: tell(next(done), len(work), f"{film} {asset}"))
     columns = ("growth_id", "quantity", "subject", "value", "sigma", "truth", "pull", "unit")
-    Console(soft_wrap=True, highlight=False).print(_rows_table(compare(house.lake, house.home.root / "truth"), columns))
+    _wide().print(_rows_table(compare(house.lake, house.home.root / "truth"), columns))
     refused = [v for v in verdicts if v.status == "rejected"]
     click.echo(f"{len(verdicts)} files, {len(refused)} refused (some are bad on purpose):")
     for verdict in refused:
@@ -297,8 +297,9 @@ def _bar(what: str) -> Iterator[Any]:
 
 
 def _tree(step: Any, tree: Tree, *, why: bool, only_file: int | None) -> Tree:
+    knows_the_file = any(parent.entity_id == only_file for parent in step.parents)
     for parent in step.parents:
-        if parent.kind == "raw_file" and step.depth and only_file is not None and parent.entity_id != only_file:
+        if parent.kind == "raw_file" and parent.role == "file" and knows_the_file and parent.entity_id != only_file:
             continue
         details = parent.details
         if parent.kind == "raw_file":
@@ -340,9 +341,13 @@ def _print_table(table: Any) -> None:
         shown.add_column(name, overflow="fold")
     for row in table.to_pylist():
         shown.add_row(*["" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for v in row.values()])
-    console = Console(highlight=False)
-    console.print(shown, soft_wrap=not console.is_terminal)
-    console.print(f"{table.num_rows} rows")
+    _wide().print(shown)
+    click.echo(f"{table.num_rows} rows")
+
+
+def _wide() -> Console:
+    """Return a console that folds to a terminal's width and lets a pipe or a file have whole lines."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 2000)
 
 
 def _stop(sentence: str) -> NoReturn:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +112,18 @@ class Estimate:
     def sigma(self, quantity: str, subject: str = "") -> float:
         """Return the total one-sigma uncertainty of one quantity."""
         return float(self.std[self._index(quantity, subject)])
+
+    def part(self, places: Sequence[int]) -> Estimate:
+        """Return the estimate of some of the quantities, by their places."""
+        chosen = list(places)
+        return replace(
+            self,
+            quantities=tuple(self.quantities[i] for i in chosen),
+            values=self.values[chosen],
+            covariance=self.covariance[np.ix_(chosen, chosen)],
+            subjects=tuple(self.subjects[i] for i in chosen),
+            systematics={name: shift[chosen] for name, shift in self.systematics.items()},
+        )
 
     def _index(self, quantity: str, subject: str) -> int:
         pairs = list(zip(self.quantities, self.subjects, strict=True))

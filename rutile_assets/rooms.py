@@ -5,10 +5,13 @@ from __future__ import annotations
 from rutile_assets.provenance.film_asset import FilmAsset, Room
 from rutile_assets.provenance.tables import PROVENANCE_TABLES
 from rutile_assets.table import Table
+from rutile_assets.techniques.afm.assets import ROOM as AFM
 from rutile_assets.techniques.growth.assets import ROOM as GROWTH
+from rutile_assets.techniques.kpfm.assets import ROOM as KPFM
+from rutile_assets.techniques.transport.assets import ROOM as TRANSPORT
 from rutile_assets.techniques.xrr.assets import ROOM as XRR
 
-ROOMS: tuple[Room, ...] = (GROWTH, XRR)
+ROOMS: tuple[Room, ...] = (GROWTH, XRR, AFM, KPFM, TRANSPORT)
 
 # techniques whose files are read and kept, though no room analyses them yet
 KEPT_FOR_LATER = {

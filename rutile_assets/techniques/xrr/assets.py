@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -131,22 +132,23 @@ def stack_of(growth: pd.DataFrame, layers: pd.DataFrame, wavelength_angstrom: fl
     """
     if growth.empty or layers.empty:
         raise InvalidRecord("a film without layers", "layers in growth.yaml", "Write what was grown, bottom to top.")
-    first = growth.iloc[0]
-    density = density_of(first.substrate_material, first.substrate_density_g_per_cm3)
-    substrate = Layer(first.substrate_material, 0.0, density, 0)
-    return visible_stack(
-        substrate,
-        [
-            Layer(
-                row.material,
-                row.nominal_thickness_nm,
-                density_of(row.material, row.density_g_per_cm3),
-                int(row.layer_index),
-            )
-            for row in layers.sort_values("layer_index").itertuples()
-        ],
-        wavelength_angstrom,
-    )
+    first = growth.to_dict("records")[0]
+    density = density_of(str(first["substrate_material"]), _known(first["substrate_density_g_per_cm3"]))
+    substrate = Layer(str(first["substrate_material"]), 0.0, density, 0)
+    above = [
+        Layer(
+            str(row["material"]),
+            float(row["nominal_thickness_nm"]),
+            density_of(str(row["material"]), _known(row["density_g_per_cm3"])),
+            int(row["layer_index"]),
+        )
+        for row in layers.sort_values("layer_index").to_dict("records")
+    ]
+    return visible_stack(substrate, above, wavelength_angstrom)
+
+
+def _known(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)
 
 
 def instrument_of(settings: Mapping[str, object], chosen: XrrFitParameters, wavelength_angstrom: float) -> Instrument:

@@ -189,7 +189,7 @@ def refine(model: Model, curve: Curve, vector: FloatArray, chosen: XrrFitParamet
     """Return the least-squares optimum next to `vector` and its covariance, (n,) and (n, n)."""
     low, high = _bounds(model, curve, chosen)
     best, jacobian, _ = _local(model, curve, np.clip(vector, low, high), low, high, 0.0, chosen.two_theta_zero_std_deg)
-    return best, np.linalg.pinv(jacobian.T @ jacobian)
+    return best, _inverse(jacobian)
 
 
 def residuals(model: Model, curve: Curve, vectors: FloatArray, model_error: float, nodes: int = 5) -> FloatArray:
@@ -327,13 +327,13 @@ def _local(
         return np.hstack([from_data, np.atleast_2d(vectors)[:, 2, None] / zero_std_deg])
 
     def unit(x: FloatArray) -> FloatArray:
-        return all_residuals(low + x * width)[0]
+        return np.asarray(all_residuals(low + x * width)[0])
 
     def jacobian(x: FloatArray) -> FloatArray:
         ahead = np.where(x + step <= 1.0, step, -step)
         shifted = low + (x + np.diag(ahead)) * width
         moved = all_residuals(np.vstack([shifted, low + x * width]))
-        return (moved[:-1] - moved[-1]).T / ahead
+        return np.asarray((moved[:-1] - moved[-1]).T / ahead)
 
     inside = np.clip((start - low) / width, 1e-9, 1.0 - 1e-9)
     found = least_squares(unit, inside, jac=jacobian, bounds=(0.0, 1.0), x_scale="jac", max_nfev=steps)
@@ -363,6 +363,10 @@ def _with_model_error(
     return best, error
 
 
+def _inverse(jacobian: FloatArray) -> FloatArray:
+    return np.asarray(np.linalg.pinv(jacobian.T @ jacobian), dtype=np.float64)
+
+
 def _chi_square(model: Model, curve: Curve, vector: FloatArray, model_error: float) -> float:
     total = float(np.sum(residuals(model, curve, vector, model_error)[0] ** 2))
     return total / (len(curve.intensity) - len(vector))
@@ -380,7 +384,7 @@ def _told(
 ) -> XrrFit:
     low, high = bounds
     vector, jacobian, _ = _local(model, curve, vector, low, high, model_error, chosen.two_theta_zero_std_deg)
-    covariance = np.linalg.pinv(jacobian.T @ jacobian)
+    covariance = _inverse(jacobian)
     source = "covariance"
     hugging = tuple(
         name

@@ -1,0 +1,127 @@
+"""Maps of scanning probes: levelling, roughness, and the error of a mean over a correlated field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+FloatArray = npt.NDArray[np.float64]
+
+LOW_MODES = 5  # spatial frequencies, in cycles a map, that the long-range variance is read from
+
+
+def plane_levelled(values: FloatArray) -> FloatArray:
+    """Return the map less its least-squares plane: the F-operator of ISO 25178, whose Sq is about the mean plane.
+
+    Parameters
+    ----------
+    values : ndarray
+        (Y, X), any unit.
+    """
+    height, width = values.shape
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    x -= x.mean()
+    y -= y.mean()
+    slope_x = (x * values).sum() / (x * x).sum()
+    slope_y = (y * values).sum() / (y * y).sum()
+    return np.asarray(values - values.mean() - slope_x * x - slope_y * y)
+
+
+def median_difference_aligned(values: FloatArray) -> FloatArray:
+    """Return the map with each line shifted so that its median step to the line before is zero."""
+    steps = np.median(np.diff(values, axis=0), axis=1)
+    return np.asarray(values - np.concatenate([[0.0], np.cumsum(steps)])[:, None])
+
+
+def row_median_aligned(values: FloatArray) -> FloatArray:
+    """Return the map with the median of each line at zero."""
+    return np.asarray(values - np.median(values, axis=1, keepdims=True))
+
+
+def row_linear_aligned(values: FloatArray) -> FloatArray:
+    """Return the map less a straight line along each line; it eats slow height, so it reads low."""
+    x = np.arange(values.shape[1], dtype=np.float64)
+    x -= x.mean()
+    slope = values @ x / (x @ x)
+    return np.asarray(values - values.mean(axis=1, keepdims=True) - slope[:, None] * x)
+
+
+def _plane_after(align: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], FloatArray]:
+    return lambda values: plane_levelled(align(values))
+
+
+# name -> what it does; every one ends with the global plane
+LEVELLING: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "plane": plane_levelled,
+    "median_difference": _plane_after(median_difference_aligned),
+    "row_median": _plane_after(row_median_aligned),
+    "row_linear": _plane_after(row_linear_aligned),
+}
+
+
+def mean_std(values: FloatArray) -> float:
+    r"""Return the standard error of the mean of a map whose pixels are correlated.
+
+    The variance of the mean is the power spectrum at zero frequency over the number of pixels. It is read from the
+    lowest modes of the periodogram that are not along the slow axis, by maximum likelihood of
+    :math:`S_0 e^{-a k^2}` under exponentially distributed ordinates; offsets of whole lines, seen as the excess of the
+    modes along the slow axis at high frequency, are added. A drift linear in time does not move the mean and is taken
+    off first.
+
+    Parameters
+    ----------
+    values : ndarray
+        (Y, X); Y is the slow axis. The map has to be many correlation lengths wide: below about ten the result is low.
+    """
+    height, width = values.shape
+    time = np.linspace(-0.5, 0.5, height)
+    drift = (time @ values.mean(axis=1)) / (time @ time)
+    flat = values - values.mean() - drift * time[:, None]
+    power = np.abs(np.fft.fft2(flat)) ** 2 / values.size
+    ky = np.fft.fftfreq(height, 1.0 / height)[:, None]
+    kx = np.fft.fftfreq(width, 1.0 / width)[None, :]
+    low = (kx > 0) & (kx**2 + ky**2 <= LOW_MODES**2)
+    squared = np.broadcast_to(kx**2 + ky**2, values.shape)[low]
+    ordinates = np.maximum(power[low], 1e-300)
+
+    def surprise(parameters: FloatArray) -> float:
+        log_model = parameters[0] - np.exp(parameters[1]) * squared
+        return float(np.sum(log_model + ordinates * np.exp(-log_model)))
+
+    start = np.array([np.log(ordinates.mean()), np.log(0.5 / LOW_MODES**2)])
+    found = minimize(surprise, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-4})
+    field = float(np.exp(found.x[0])) / values.size
+    fast = (ky[:, 0] > height / 8) & (ky[:, 0] < height / 2)
+    lines = max(0.0, float(power[fast, 0].mean() - power[fast, 1:4].mean())) / values.size
+    return float(np.sqrt(field + lines))
+
+
+def sq(levelled: FloatArray) -> float:
+    """Return the root mean square of a levelled map (population, ISO 25178 Sq), in its unit."""
+    return float(np.sqrt(np.mean(levelled**2)))
+
+
+def sq_std(levelled: FloatArray) -> float:
+    """Return the standard error of Sq of a levelled map, from that of the mean of its square."""
+    return mean_std(levelled**2) / (2.0 * sq(levelled))
+
+
+def terraces(levelled: FloatArray, step: float) -> tuple[float, float]:
+    """Return (coherence of the terraces, Sq on the terraces).
+
+    A surface of terraces one `step` apart makes exp(2 pi i z / step) a plane wave whose direction is the miscut; its
+    strength, the highest peak of the Fourier transform over the number of pixels, is the coherence (1 for perfect
+    steps, exp(-2 pi^2 s^2 / step^2) with roughness s on the terraces). Sq is that of the height folded to within half a
+    step, and means something only where the coherence is high.
+    """
+    phase = np.exp(2j * np.pi * levelled / step)
+    spectrum = np.fft.fft2(phase, s=(2 * levelled.shape[0], 2 * levelled.shape[1]))
+    place = np.unravel_index(np.argmax(np.abs(spectrum)), spectrum.shape)
+    coherence = float(np.abs(spectrum[place])) / levelled.size
+    y, x = np.mgrid[: levelled.shape[0], : levelled.shape[1]]
+    wave = np.exp(-2j * np.pi * (place[0] * y / spectrum.shape[0] + place[1] * x / spectrum.shape[1]))
+    folded = np.angle(phase * wave * np.exp(-1j * np.angle(spectrum[place]))) * step / (2.0 * np.pi)
+    return coherence, float(folded.std())

@@ -1,0 +1,139 @@
+"""From a film's truth to its files: for each technique the forward model, the vendor's format, and the sidecar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import yaml
+
+from rutile_assets.simulation.afm import AfmSetup, simulate_afm
+from rutile_assets.simulation.kpfm import KpfmSetup, simulate_kpfm
+from rutile_assets.simulation.realism import Realism
+from rutile_assets.simulation.transport import TransportSetup, simulate_transport
+from rutile_assets.simulation.truth import FilmTruth
+from rutile_assets.simulation.writers import ibw, multivu, nanoscope, rasx, xrdml
+from rutile_assets.simulation.writers.scan import Header, Image
+from rutile_assets.simulation.xrr import XrrSetup, simulate_xrr
+
+COMMENT = "simulated by rutile_assets"
+KPFM_MAPS = 3
+ASYLUM = {"NapMode": "Nap", "NapTipVoltage": "0", "NapHeight": "2e-08", "PotentialGain": "1"}
+# what the operator tells the analysis about the bridges of the transport files
+CHANNELS = {"bridge1": "vdp_a", "bridge2": "vdp_b", "bridge3": "hall"}
+
+
+@dataclass(frozen=True)
+class SimulatedFile:
+    """A file of a film.
+
+    Parameters
+    ----------
+    path : str
+        In the growth's folder, with forward slashes.
+    content : bytes
+        All of it.
+    """
+
+    path: str
+    content: bytes
+
+
+Maker = Callable[[FilmTruth, datetime, Realism, np.random.Generator], Sequence[SimulatedFile]]
+
+
+def xrr_files(
+    truth: FilmTruth, started_at: datetime, realism: Realism, rng: np.random.Generator
+) -> list[SimulatedFile]:
+    """Return a reflectivity scan: .rasx, one film in four an .xrdml; the sidecar tells beam, sample and resolution."""
+    setup = XrrSetup()
+    scan = simulate_xrr(truth, setup, realism, rng)
+    header = _header(truth, started_at)
+    if rng.uniform() < 0.25:
+        name, content = f"{truth.growth_id}_XRR.xrdml", xrdml.write([scan], header)
+    else:
+        name, content = f"{truth.growth_id}_XRR.rasx", rasx.write([scan], header)
+    settings = {
+        "beam_width_mm": setup.beam_width_mm,
+        "sample_length_mm": setup.sample_length_mm,
+        "resolution_fwhm_deg": setup.resolution_fwhm_deg,
+    }
+    return [SimulatedFile(f"xrr/{name}", content), _settings("xrr", settings)]
+
+
+def afm_files(
+    truth: FilmTruth, started_at: datetime, realism: Realism, rng: np.random.Generator
+) -> list[SimulatedFile]:
+    """Return an image: a NanoScope 5 or 9 file."""
+    setup = AfmSetup()
+    version = 5 if rng.uniform() < 0.5 else 9
+    images = simulate_afm(setup, truth.sq_pm, realism, rng)[: 2 if version == 5 else 1]
+    name = f"{truth.growth_id}_2um.000" if version == 5 else f"{truth.growth_id}_2um.0_00001.spm"
+    content = nanoscope.write(images, _header(truth, started_at), setup.size_nm, version)
+    return [SimulatedFile(f"afm/{name}", content)]
+
+
+def kpfm_files(
+    truth: FilmTruth, started_at: datetime, realism: Realism, rng: np.random.Generator
+) -> list[SimulatedFile]:
+    """Return some maps of one film, Asylum .ibw; the sidecar tells that the tip carries the bias."""
+    setup = KpfmSetup()
+    files = [_settings("kpfm", {"bias_on": "tip"})]
+    for number in range(KPFM_MAPS):
+        images = simulate_kpfm(truth, setup, realism, rng)
+        files.append(_map(truth, started_at + timedelta(minutes=20 * number), images, setup.size_nm, number))
+    return files
+
+
+def map_without_potential(
+    truth: FilmTruth, started_at: datetime, realism: Realism, rng: np.random.Generator
+) -> SimulatedFile:
+    """Return a map in the KPFM folder whose operator forgot to record the potential."""
+    setup = KpfmSetup(pixels=64)
+    images = [image for image in simulate_kpfm(truth, setup, realism, rng) if image.unit != "V"]
+    return _map(truth, started_at + timedelta(hours=2), images, setup.size_nm, 90)
+
+
+def transport_files(
+    truth: FilmTruth, started_at: datetime, realism: Realism, rng: np.random.Generator
+) -> list[SimulatedFile]:
+    """Return a field loop for each temperature, MultiVu .dat; the sidecar tells what each bridge was wired to."""
+    setup = TransportSetup()
+    files = [_settings("transport", {"channels": CHANNELS})]
+    for number, state in enumerate(truth.transport):
+        loop = simulate_transport(state, setup, realism, rng)
+        bridges = [
+            multivu.Bridge(arrangement, loop.resistance_ohm[arrangement], loop.resistance_std_ohm[arrangement],
+                           setup.excitation_a)
+            for arrangement in CHANNELS.values()
+        ]  # fmt: skip
+        header = _header(truth, started_at + timedelta(hours=3 * number))
+        content = multivu.write(bridges, loop.time_s, loop.temperature_k, loop.field_t, header)
+        files.append(SimulatedFile(f"transport/{truth.growth_id}_Hall_{state.temperature_k:g}K.dat", content))
+    return files
+
+
+# technique -> what makes its files; a new technique is a line here
+MAKERS: dict[str, Maker] = {
+    "xrr": xrr_files,
+    "afm": afm_files,
+    "kpfm": kpfm_files,
+    "transport": transport_files,
+}
+
+
+def _map(truth: FilmTruth, started_at: datetime, images: Sequence[Image], size_nm: float, number: int) -> SimulatedFile:
+    name = f"{truth.growth_id.replace('-', '')}_{number:04d}"
+    content = ibw.write(images, _header(truth, started_at), size_nm, name, ASYLUM)
+    return SimulatedFile(f"kpfm/{name}.ibw", content)
+
+
+def _header(truth: FilmTruth, started_at: datetime) -> Header:
+    return Header(truth.growth_id, "simulation", COMMENT, started_at)
+
+
+def _settings(folder: str, settings: Mapping[str, object]) -> SimulatedFile:
+    text = f"# {COMMENT}\n" + yaml.safe_dump(dict(settings), sort_keys=False)
+    return SimulatedFile(f"{folder}/settings.yaml", text.encode())

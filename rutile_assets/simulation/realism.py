@@ -1,0 +1,111 @@
+"""How far a simulated lab is from an ideal one: every imperfection that the forward models know, with its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Realism:
+    """Imperfections of sample, instrument and operator.
+
+    The defaults are those of a well-kept lab. What the analysis is told about by the files (attenuator factors,
+    beam width, which electrode carries the bias) differs from the truth by the errors below.
+
+    Parameters
+    ----------
+    thickness_scatter, density_scatter : float
+        Relative standard deviation of a layer's true thickness about its nominal one, and of its density about the
+        crystal's.
+    attenuator_error : float
+        Relative standard deviation of each absorber's true factor about the one in the file.
+    two_theta_zero_deg : float
+        Standard deviation of the goniometer's zero [deg].
+    beam_width_error : float
+        Relative standard deviation of the true beam width about the one in the sidecar.
+    k_alpha_2_fraction : float
+        Intensity of K alpha 2 over K alpha 1; 0 behind a crystal monochromator, 0.5 without one.
+    adsorbate_nm : float
+        Scale of the half-normal distribution of the CH2 layer (1 g/cm3) that air leaves on the film [nm].
+    intensity_scatter : float
+        Relative standard deviation of each point's intensity beyond counting (tube, detector).
+    miscut_deg : float
+        Miscut of the substrate [deg].
+    line_jump_nm, tilt_nm, bow_nm, drift_nm, height_noise_nm : float
+        AFM: standard deviation of the offset of each line; sample tilt, scanner bow and thermal drift over the whole
+        image; white noise of a pixel [nm].
+    tip_change_probability : float
+        AFM: chance that the tip changes during the image (a step in height, a blunter tip).
+    potential_noise_v, potential_line_noise_v : float
+        KPFM: white noise of a pixel and offset of each line, standard deviations [V].
+    tip_drift_v, tip_offset_v : float
+        KPFM: drift of the tip over one map about its middle, and the change of the tip from map to map, standard
+        deviations [V].
+    resistance_noise, hall_noise_ohm : float
+        Transport: relative noise of a longitudinal reading; noise of a Hall reading [ohm].
+    hall_offset_ohm, hall_drift_ohm : float
+        Transport: scale of the constant voltage offset and of the linear drift over a field loop [ohm].
+    hall_pickup : float
+        Transport: part of the longitudinal resistance that misaligned contacts add to the Hall reading.
+    magnetoresistance_per_t2 : float
+        Transport: relative growth of the longitudinal resistance with the square of the field [1/T^2].
+    temperature_noise_k : float
+        Transport: noise of the thermometer [K].
+    bad_file_probability : float
+        Chance that a film of no fixed plan comes with one bad file.
+    """
+
+    thickness_scatter: float = 0.02
+    density_scatter: float = 0.004
+    attenuator_error: float = 0.002
+    two_theta_zero_deg: float = 0.002
+    beam_width_error: float = 0.0
+    k_alpha_2_fraction: float = 0.0
+    adsorbate_nm: float = 0.3
+    intensity_scatter: float = 0.0
+    miscut_deg: float = 0.1
+    line_jump_nm: float = 0.05
+    tilt_nm: float = 4.0
+    bow_nm: float = 0.6
+    drift_nm: float = 0.3
+    height_noise_nm: float = 0.02
+    tip_change_probability: float = 0.1
+    potential_noise_v: float = 4e-4
+    potential_line_noise_v: float = 2e-4
+    tip_drift_v: float = 5e-4
+    tip_offset_v: float = 3e-3
+    resistance_noise: float = 1e-5
+    hall_noise_ohm: float = 2e-4
+    hall_offset_ohm: float = 3.0
+    hall_drift_ohm: float = 1e-3
+    hall_pickup: float = 0.02
+    magnetoresistance_per_t2: float = 1e-6
+    temperature_noise_k: float = 0.005
+    bad_file_probability: float = 0.15
+
+
+IDEAL = Realism(
+    thickness_scatter=0.0,
+    density_scatter=0.0,
+    attenuator_error=0.0,
+    two_theta_zero_deg=0.0,
+    adsorbate_nm=0.0,
+    line_jump_nm=0.0,
+    tilt_nm=0.0,
+    bow_nm=0.0,
+    drift_nm=0.0,
+    height_noise_nm=0.0,
+    tip_change_probability=0.0,
+    potential_noise_v=0.0,
+    potential_line_noise_v=0.0,
+    tip_drift_v=0.0,
+    tip_offset_v=0.0,
+    resistance_noise=0.0,
+    hall_noise_ohm=0.0,
+    hall_offset_ohm=0.0,
+    hall_drift_ohm=0.0,
+    hall_pickup=0.0,
+    magnetoresistance_per_t2=0.0,
+    temperature_noise_k=0.0,
+    bad_file_probability=0.0,
+)

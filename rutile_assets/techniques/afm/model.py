@@ -1,0 +1,91 @@
+"""Roughness of a height image, with the spread between ways of levelling it as a systematic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rutile_assets.errors import FitFailed
+from rutile_assets.estimate import Estimate
+from rutile_assets.physics.maps import LEVELLING, sq, sq_std, terraces
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AfmParameters:
+    """What a person may choose about roughness.
+
+    Parameters
+    ----------
+    levelling : str
+        The way that is quoted: plane, median_difference, row_median or row_linear.
+    step_height_nm : float
+        Height of a terrace step; 0.3248 nm is d110 of TiO2.
+    min_coherence : float
+        Terraces are claimed from this coherence on.
+    """
+
+    levelling: str = "median_difference"
+    step_height_nm: float = 0.3248
+    min_coherence: float = 0.3
+
+
+@dataclass(frozen=True)
+class Roughness:
+    """Roughness of one image by one levelling.
+
+    Parameters
+    ----------
+    sq_pm, sq_std_pm : float
+        Sq and its statistical error [pm].
+    coherence : float
+        Of terraces.
+    terrace_sq_pm : float or None
+        Sq on the terraces [pm], where they are seen.
+    """
+
+    sq_pm: float
+    sq_std_pm: float
+    coherence: float
+    terrace_sq_pm: float | None
+
+
+def roughness(height_nm: FloatArray, levelling: str, chosen: AfmParameters) -> Roughness:
+    """Level a height image (Y, X) [nm] and return its roughness.
+
+    Raises
+    ------
+    FitFailed
+        Unknown levelling, an image below 16 x 16 pixels, or one without any height.
+    """
+    if levelling not in LEVELLING:
+        raise FitFailed(f"levelling {levelling!r}", f"one of {', '.join(LEVELLING)}", "Correct rutile.yaml.")
+    if min(height_nm.shape) < 16 or not np.isfinite(height_nm).all() or np.ptp(height_nm) == 0:
+        raise FitFailed(f"an image of {height_nm.shape} pixels", "at least 16 x 16 finite heights", "Scan again.")
+    levelled = LEVELLING[levelling](height_nm)
+    coherence, on_terraces = terraces(levelled, chosen.step_height_nm)
+    seen = coherence >= chosen.min_coherence
+    return Roughness(1e3 * sq(levelled), 1e3 * sq_std(levelled), coherence, 1e3 * on_terraces if seen else None)
+
+
+def estimate(by_levelling: dict[str, Roughness], chosen: AfmParameters, subject: str) -> Estimate:
+    """Return Sq by the chosen levelling; the standard deviation between the levellings is a systematic."""
+    quoted = by_levelling[chosen.levelling]
+    spread = float(np.std([r.sq_pm for r in by_levelling.values()], ddof=1))
+    notes = [] if quoted.terrace_sq_pm is None else [f"Sq on the terraces {quoted.terrace_sq_pm:.0f} pm."]
+    if spread > 0.3 * quoted.sq_pm:
+        told = ", ".join(f"{name} {r.sq_pm:.0f} pm" for name, r in by_levelling.items())
+        notes.append(f"The levellings disagree ({told}): bad lines or strong bow; look at the image.")
+    return Estimate(
+        ("roughness_sq_pm",),
+        np.array([quoted.sq_pm]),
+        np.array([[quoted.sq_std_pm**2]]),
+        f"Sq (ISO 25178) after {chosen.levelling.replace('_', ' ')} levelling and a global plane, steps included",
+        "covariance",
+        (subject,),
+        {"levelling": np.array([spread])},
+        tuple(notes),
+    )

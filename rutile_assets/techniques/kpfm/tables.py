@@ -1,0 +1,41 @@
+"""Tables of the KPFM room."""
+
+from __future__ import annotations
+
+from rutile_assets.columns import FILE_ID, film_table
+from rutile_assets.table import Column, estimated
+
+CHANNEL_INDEX = Column("channel_index", "integer", "image inside the file, from 1", minimum=1)
+
+KPFM_MAP = film_table(
+    "kpfm_map",
+    "Contact potential maps as measured, with the electrode that carried the bias.",
+    grain="one potential map",
+    key=("file_id", "channel_index"),
+    columns=(
+        FILE_ID,
+        CHANNEL_INDEX,
+        Column("channel_label", "text", "the instrument's name of the image"),
+        Column("bias_on", "text", "electrode that carried the nulling bias", allowed=("tip", "sample")),
+        Column("pixels_x_count", "integer", "pixels along the fast axis", minimum=1),
+        Column("pixels_y_count", "integer", "lines along the slow axis", minimum=1),
+        Column("scan_size_x_nm", "double", "length of the fast axis", minimum=0),
+        Column("scan_size_y_nm", "double", "length of the slow axis", minimum=0),
+        Column("bias_mean_v", "double", "mean of the bias as recorded"),
+        Column("array", "text", "reference to the bias as recorded in V, (Y, X), row 0 at the top"),
+    ),
+)
+
+KPFM_POTENTIAL = film_table(
+    "kpfm_potential",
+    "Mean contact potential of each map: tip bias that nulls with the sample grounded.",
+    grain="one potential map",
+    key=("file_id", "channel_index"),
+    columns=(
+        FILE_ID,
+        CHANNEL_INDEX,
+        *estimated("v_cpd_v", "mean of V_CPD; Phi_sample = Phi_tip - e V_CPD"),
+        Column("v_cpd_spread_v", "double", "standard deviation of V_CPD over the map", minimum=0),
+        Column("effective_pixels_count", "double", "independent pixels that the map is worth", minimum=0),
+    ),
+)
