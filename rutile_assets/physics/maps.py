@@ -49,16 +49,38 @@ def row_linear_aligned(values: FloatArray) -> FloatArray:
     return np.asarray(values - values.mean(axis=1, keepdims=True) - slope[:, None] * x)
 
 
-def _plane_after(align: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], FloatArray]:
-    return lambda values: plane_levelled(align(values))
+def bow_levelled(values: FloatArray) -> FloatArray:
+    """Return the map less its least-squares surface of second order: tilt and the scanner's bow.
+
+    Parameters
+    ----------
+    values : ndarray
+        (Y, X), any unit.
+    """
+    height, width = values.shape
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    design = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]).reshape(6, -1)
+    weights = np.linalg.solve(design @ design.T, design @ values.ravel())
+    return np.asarray(values - (weights @ design).reshape(values.shape))
 
 
-# name -> what it does; every one ends with the global plane
-LEVELLING: dict[str, Callable[[FloatArray], FloatArray]] = {
+Levelling = Callable[[FloatArray], FloatArray]
+
+
+def _levelling(align: Levelling, form: Levelling) -> Levelling:
+    return lambda values: form(align(values))
+
+
+_ALIGNED = {
+    "median_difference": median_difference_aligned,
+    "row_median": row_median_aligned,
+    "row_linear": row_linear_aligned,
+}
+# name -> what it does: lines aligned or not, then a global plane, or a surface of second order (bow)
+LEVELLING: dict[str, Levelling] = {
     "plane": plane_levelled,
-    "median_difference": _plane_after(median_difference_aligned),
-    "row_median": _plane_after(row_median_aligned),
-    "row_linear": _plane_after(row_linear_aligned),
+    **{name: _levelling(align, plane_levelled) for name, align in _ALIGNED.items()},
+    **{f"{name}_bow": _levelling(align, bow_levelled) for name, align in _ALIGNED.items()},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import periodictable as pt
 from periodictable import xsf
@@ -57,12 +58,13 @@ def sld(material: str, density_g_per_cm3: float, wavelength_angstrom: float = CU
     34.6
     """
     _formula(material)
-    real, imaginary = xsf.xray_sld(material, density=density_g_per_cm3, wavelength=wavelength_angstrom)
+    found: Any = xsf
+    real, imaginary = found.xray_sld(material, density=density_g_per_cm3, wavelength=wavelength_angstrom)
     return complex(float(real), -float(imaginary)) * 1e-6
 
 
 @cache
-def _formula(material: str) -> pt.formulas.Formula:
+def _formula(material: str) -> Any:
     try:
         return pt.formula(material)
     except Exception as fault:  # periodictable raises whatever its parser does

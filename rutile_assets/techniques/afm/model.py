@@ -21,14 +21,14 @@ class AfmParameters:
     Parameters
     ----------
     levelling : str
-        The way that is quoted: plane, median_difference, row_median or row_linear.
+        The way that is quoted, a key of `rutile_assets.physics.maps.LEVELLING`.
     step_height_nm : float
         Height of a terrace step; 0.3248 nm is d110 of TiO2.
     min_coherence : float
         Terraces are claimed from this coherence on.
     """
 
-    levelling: str = "median_difference"
+    levelling: str = "median_difference_bow"
     step_height_nm: float = 0.3248
     min_coherence: float = 0.3
 
@@ -72,9 +72,14 @@ def roughness(height_nm: FloatArray, levelling: str, chosen: AfmParameters) -> R
 
 
 def estimate(by_levelling: dict[str, Roughness], chosen: AfmParameters, subject: str) -> Estimate:
-    """Return Sq by the chosen levelling; the standard deviation between the levellings is a systematic."""
+    """Return Sq by the chosen levelling; the spread between ways of aligning the lines is a systematic.
+
+    The spread is the standard deviation over the levellings that take the same form off (plane, or bow too).
+    """
     quoted = by_levelling[chosen.levelling]
-    spread = float(np.std([r.sq_pm for r in by_levelling.values()], ddof=1))
+    with_bow = chosen.levelling.endswith("_bow")
+    alike = [r.sq_pm for name, r in by_levelling.items() if name != "plane" and name.endswith("_bow") == with_bow]
+    spread = float(np.std(alike, ddof=1))
     notes = [] if quoted.terrace_sq_pm is None else [f"Sq on the terraces {quoted.terrace_sq_pm:.0f} pm."]
     if spread > 0.3 * quoted.sq_pm:
         told = ", ".join(f"{name} {r.sq_pm:.0f} pm" for name, r in by_levelling.items())
@@ -83,7 +88,8 @@ def estimate(by_levelling: dict[str, Roughness], chosen: AfmParameters, subject:
         ("roughness_sq_pm",),
         np.array([quoted.sq_pm]),
         np.array([[quoted.sq_std_pm**2]]),
-        f"Sq (ISO 25178) after {chosen.levelling.replace('_', ' ')} levelling and a global plane, steps included",
+        f"Sq (ISO 25178), {chosen.levelling.removesuffix('_bow').replace('_', ' ')} alignment of lines, then a global "
+        f"{'surface of second order' if with_bow else 'plane'}; steps included",
         "covariance",
         (subject,),
         {"levelling": np.array([spread])},

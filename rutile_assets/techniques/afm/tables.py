@@ -34,7 +34,11 @@ AFM_ROUGHNESS = film_table(
     columns=(
         FILE_ID,
         CHANNEL_INDEX,
-        Column("levelling", "text", "plane, median_difference, row_median or row_linear; all end with the plane"),
+        Column(
+            "levelling",
+            "text",
+            "how lines were aligned; then a plane, or with _bow a second-order surface, is taken off",
+        ),
         Column("is_default", "boolean", "whether this is the one in `results`"),
         *estimated("roughness_sq_pm", "Sq (ISO 25178) over the whole image, steps included", minimum=0),
         Column("terrace_coherence_ratio", "double", "1 for perfect terraces of the step height, 0 for none", minimum=0),
