@@ -63,7 +63,7 @@ def read(source: Source) -> Measurement:
         excitation = _excitation(source, names, points, channel)
         if excitation is not None and np.isfinite(excitation[there]).all():
             columns["excitation_a"] = excitation[there]
-        settings: dict[str, Setting] = {"channel": channel, "label": information.get(f"SAMPLE{channel}_MATERIAL")}
+        settings: dict[str, Setting] = {"channel": channel, "label": _label(information, channel)}
         scans.append(Scan(columns, settings | {"comment": information.get(f"SAMPLE{channel}_COMMENT")}))
         notes += [note] if note else []
     if not scans:
@@ -98,6 +98,11 @@ def _information(header: str) -> dict[str, str]:
             key = key.strip().removesuffix(":")
             found[re.sub(r"^(SAMPLE\d?|CHANNEL\d?)[_ ]?", lambda m: f"{m.group(1)}_", key)] = value.strip()
     return found
+
+
+def _label(information: dict[str, str], channel: int) -> str | None:
+    keys = (f"SAMPLE{channel}_MATERIAL", f"SAMPLE{channel}_NAME")
+    return next((information[key] for key in keys if information.get(key)), None)
 
 
 def _resistances(

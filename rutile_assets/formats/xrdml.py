@@ -148,7 +148,8 @@ def _words(element: Any) -> str | None:
 
 def _time(text: str | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(text) if text else None
+        # the instrument's own clock, as every other format has it
+        return datetime.fromisoformat(text).replace(tzinfo=None) if text else None
     except ValueError:
         return None
 

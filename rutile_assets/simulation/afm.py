@@ -32,10 +32,13 @@ class AfmSetup:
         On a side.
     size_nm : float
         Of a side [nm].
+    meander : float
+        Standard deviation of a step edge about its straight line, in units of the terraces' width.
     """
 
     pixels: int = 256
     size_nm: float = 2000.0
+    meander: float = 0.12
 
 
 def surface(setup: AfmSetup, sq_pm: float, realism: Realism, rng: np.random.Generator) -> FloatArray:
@@ -91,7 +94,7 @@ def _staircase(setup: AfmSetup, miscut_deg: float, rng: np.random.Generator) -> 
     if miscut_deg <= 0:
         return np.zeros((fine, fine))
     width = D110_TIO2_NM / np.tan(np.radians(miscut_deg))
-    meander = 0.12 * width * gaussian_field((fine, fine), MEANDER_NM / setup.size_nm * fine, rng)
+    meander = setup.meander * width * gaussian_field((fine, fine), MEANDER_NM / setup.size_nm * fine, rng)
     heights: FloatArray = D110_TIO2_NM * np.floor((along + meander) / width + rng.uniform())
     return heights
 

@@ -64,9 +64,9 @@ class Realism:
     adsorbate_nm: float = 0.3
     intensity_scatter: float = 0.0
     miscut_deg: float = 0.1
-    line_jump_nm: float = 0.05
+    line_jump_nm: float = 0.15
     tilt_nm: float = 4.0
-    bow_nm: float = 0.6
+    bow_nm: float = 0.1
     drift_nm: float = 0.3
     height_noise_nm: float = 0.02
     tip_change_probability: float = 0.1

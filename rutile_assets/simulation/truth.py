@@ -246,9 +246,9 @@ def sheet_density_per_cm2(series: str, thickness_nm: float) -> float:
 
     The dip at 3.5 nm (uncapped) and the featureless rise (trilayer) are the paper's; depth, width and n_3D = 1e22
     1/cm^3, which grows by a third as the film relaxes so that the mobility falls, are chosen. With `sigma_2d_s` they
-    put the peak of the mobility at 3.5 and 2 nm. The density is taken to be the same at all temperatures.
+    put the peak of the mobility at 3.55 and 1.95 nm. The density is taken to be the same at all temperatures.
     """
-    centre, depth, width = (3.5, 0.55, 0.7) if series == UNCAPPED else (1.9, 0.45, 0.7)
+    centre, depth, width = (3.5, 0.55, 0.7) if series == UNCAPPED else (1.8, 0.45, 0.9)
     relaxed = 1.0 / (1.0 + np.exp(-(thickness_nm - 6.0) / 1.0)) if series == UNCAPPED else 0.0
     localised = depth * np.exp(-(((thickness_nm - centre) / width) ** 2))
     return float(1e22 * (1.0 + relaxed / 3.0) * thickness_nm * 1e-7 * (1.0 - localised))

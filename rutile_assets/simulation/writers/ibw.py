@@ -70,11 +70,11 @@ def _wave_header(header: Header, name: str, shape: tuple[int, int, int], size_nm
 
 
 def _note(header: Header, size_nm: float, shape: tuple[int, int], settings: Mapping[str, str]) -> bytes:
-    size = f"{size_nm * 1e-9:.6g}"
+    size = f"{size_nm * 1e-9:.9g}"
     entries = {
         "ScanSize": size,
         "FastScanSize": size,
-        "SlowScanSize": f"{size_nm * 1e-9 * shape[0] / shape[1]:.6g}",
+        "SlowScanSize": f"{size_nm * 1e-9 * shape[0] / shape[1]:.9g}",
         "ScanRate": "0.5",
         "PointsLines": f"{shape[1]}",
         "ScanPoints": f"{shape[1]}",

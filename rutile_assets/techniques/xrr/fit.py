@@ -212,9 +212,10 @@ def residuals(model: Model, curve: Curve, vectors: FloatArray, model_error: floa
 def _bounds(model: Model, curve: Curve, chosen: XrrFitParameters) -> tuple[FloatArray, FloatArray]:
     rate = curve.intensity / curve.exposure
     top = np.log10(rate.max())
-    floor = np.log10(max(float(np.percentile(rate, 2)), rate.max() * 1e-10, 1e-12))
+    lowest = np.sort(rate)[: max(1, len(rate) // 4)]
+    floor = np.log10(max(float(lowest.mean()), 0.3 / float(curve.exposure.max()) if curve.is_counts else 1e-12))
     shift = 4.0 * chosen.two_theta_zero_std_deg
-    low, high = [top - 0.5, floor - 3.0, -shift], [top + 2.0, floor + 0.5, shift]
+    low, high = [top - 0.5, floor - 4.0, -shift], [top + 2.0, floor + 0.5, shift]
     if model.instrument.width_over_length is None:
         low, high = [*low, -3.5], [*high, -0.7]
     if model.instrument.resolution_fwhm_deg is None:

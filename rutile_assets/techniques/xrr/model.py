@@ -191,12 +191,13 @@ class Model:
         given = self.instrument.resolution_fwhm_deg
         fwhm = np.full(len(vectors), given) if given is not None else vectors[:, self.first_layer - 2]
         sigma = fwhm[:, None] / FWHM_PER_SIGMA
-        for offset, weight in zip(*resolution_nodes(nodes), strict=True):
-            q = momentum_transfer(angle + sigma * offset, self.instrument.wavelength_angstrom)
-            reflected += weight * parratt(q, slds, thickness, roughness)
         ratio = self.instrument.width_over_length
         spill = 10.0 ** vectors[:, 3, None] if ratio is None else np.full((len(vectors), 1), ratio)
-        return 10.0 ** vectors[:, 0, None] * footprint(angle, spill) * reflected + 10.0 ** vectors[:, 1, None]
+        for offset, weight in zip(*resolution_nodes(nodes), strict=True):
+            ray = angle + sigma * offset
+            q = momentum_transfer(ray, self.instrument.wavelength_angstrom)
+            reflected += weight * footprint(ray, spill) * parratt(q, slds, thickness, roughness)
+        return 10.0 ** vectors[:, 0, None] * reflected + 10.0 ** vectors[:, 1, None]
 
     def _layers(self, vectors: FloatArray) -> tuple[npt.NDArray[np.complex128], FloatArray, FloatArray]:
         first, wave = self.first_layer, self.instrument.wavelength_angstrom
