@@ -1,4 +1,4 @@
-"""Vendor file formats: bytes to Measurement."""
+"""Vendor file formats: bytes to Measurement. One module a format; a file is known by its content."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from rutile_assets.formats import (
     xy_text,
 )
 from rutile_assets.formats.measurement import Format, Measurement, Source
-from rutile_assets.formats.refused import refusal
+from rutile_assets.formats.refused import stranger, unknown
 
-# those with a signature first, plain text last
 FORMATS: tuple[Format, ...] = (
     rigaku_rasx.FORMAT,
     rigaku_ras.FORMAT,
     rigaku_asc.FORMAT,
     xrdml.FORMAT,
     nanoscope.FORMAT,
+    igor_ibw.FORMAT,
     gwyddion.FORMAT,
     multivu.FORMAT,
-    igor_ibw.FORMAT,
     source_meter.FORMAT,
     xy_text.FORMAT,
 )
+
+# known by little more than being text: they come after the strangers that are text, too
+PLAIN_TEXT = (source_meter.FORMAT, xy_text.FORMAT)
 
 
 def recognise(source: Source) -> Format:
@@ -39,24 +41,47 @@ def recognise(source: Source) -> Format:
     Raises
     ------
     UnreadableFile
-        No known format; the sentence says what the file is where that is known.
+        The file is empty, of a format that is known but not read here, or of none.
     """
     head = source.head()
-    for candidate in FORMATS:
-        if candidate.recognises(head, source.name):
-            return candidate
-    raise refusal(source, head)
+    known = next((candidate for candidate in FORMATS if candidate.recognises(head, source.name)), None)
+    if known is not None and known not in PLAIN_TEXT:
+        return known
+    other = stranger(source, head)
+    if other is not None:
+        raise other
+    if known is None:
+        raise unknown(source, head)
+    return known
 
 
 def read(source: Source) -> Measurement:
     """Read a file of any known format.
 
+    Parameters
+    ----------
+    source : Source
+        The file, the name a person knows it by, and what was declared beside it.
+
+    Returns
+    -------
+    Measurement
+        Arrays with units in their names, and the settings that the instrument wrote.
+
     Raises
     ------
-    UnreadableFile, WrongContent
-        No known format, a broken file of one, or a whole file that cannot serve.
+    UnreadableFile
+        No known format, or damaged, cut or hostile bytes of one; nothing else for any bytes whatever.
     """
+    known = recognise(source)
     try:
-        return recognise(source).read(source)
-    except OSError as fault:
-        raise UnreadableFile(f"{fault}", "a readable file", "Check the path.", source.name) from fault
+        return known.read(source)
+    except UnreadableFile:
+        raise
+    except Exception as fault:  # a fault of a reader must not look like a fault of the lab's
+        raise UnreadableFile(
+            f"bytes that the reader of {known.name} fails on ({type(fault).__name__})",
+            known.description,
+            "Report it with the file: the reader has a fault.",
+            source.name,
+        ) from fault

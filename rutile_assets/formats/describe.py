@@ -1,39 +1,75 @@
-"""A measurement in lines of text, for `rutile inspect`."""
+"""Lines that show what is in a file, for `rutile inspect`."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from rutile_assets.formats.measurement import FloatArray, Measurement
+from rutile_assets.formats.measurement import Channel, FloatArray, Measurement, Scan
 from rutile_assets.units import unit_of
 
-MAX_SCANS = 6
+MANY = 6
 
 
 def describe(measurement: Measurement) -> list[str]:
-    """Return what is in a file: format, technique, instrument, channels with range and unit, settings, notes."""
-    m = measurement
-    lines = [f"format      {m.format}", f"technique   {m.technique or 'not said by the content: the folder decides'}"]
-    lines += [f"{name:<11} {value}" for name, value in (
-        ("instrument", m.instrument), ("sample", m.sample), ("operator", m.operator), ("acquired", m.acquired_at),
-    ) if value]  # fmt: skip
-    for number, scan in enumerate(m.scans[:MAX_SCANS], start=1):
-        lines.append(f"scan {number} of {len(m.scans)}: {scan.points} points")
-        lines += [f"  {name}: {_range(values)} {unit_of(name) or ''}".rstrip() for name, values in scan.columns.items()]
-        lines += [f"  ({name}: {value})" for name, value in scan.settings.items() if value is not None]
-    if len(m.scans) > MAX_SCANS:
-        lines.append(f"... and {len(m.scans) - MAX_SCANS} more scans")
-    for channel in m.channels:
-        height, width = channel.values.shape
+    """Return lines that show a measurement: what it is, every scan or channel with its range, settings, notes.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        As a reader returned it.
+
+    Returns
+    -------
+    list of str
+        Without line ends, in the order in which a person asks.
+    """
+    technique = measurement.technique or "not said by the content (the folder decides)"
+    lines = [f"format      {measurement.format}", f"technique   {technique}"]
+    said = {
+        "instrument": measurement.instrument,
+        "sample": measurement.sample,
+        "operator": measurement.operator,
+        "acquired at": measurement.acquired_at.isoformat(" ") if measurement.acquired_at else None,
+    }
+    lines += [f"{name:11} {value}" for name, value in said.items() if value]
+    shown = measurement.scans if len(measurement.scans) <= MANY else measurement.scans[:2]
+    for number, scan in enumerate(shown, start=1):
+        lines += _scan_lines(number, scan)
+    if len(measurement.scans) > MANY:
         lines.append(
-            f"channel {channel.label!r} as {channel.quantity}: {width} x {height} pixels, {_range(channel.values)}"
+            f"... and {len(measurement.scans) - 2} more scans, {sum(s.points for s in measurement.scans)} points"
         )
-        lines.append(
-            f"  pixel {channel.pixel_size_x_nm:.6g} x {channel.pixel_size_y_nm:.6g} nm, unit in file {channel.unit}"
-        )
-    lines += [f"setting     {name} = {value}" for name, value in m.settings.items() if value not in (None, "")]
-    return lines + [f"note        {note}" for note in m.notes]
+    for channel in measurement.channels:
+        lines += _channel_lines(channel)
+    settings = {key: value for key, value in measurement.settings.items() if value not in (None, "")}
+    if settings:
+        lines.append("settings")
+        lines += [f"  {key}: {str(value)[:160]}" for key, value in sorted(settings.items())]
+    lines += [f"note        {note}" for note in measurement.notes]
+    return lines
+
+
+def _scan_lines(number: int, scan: Scan) -> list[str]:
+    said = ", ".join(f"{key} {value}" for key, value in scan.settings.items() if value not in (None, ""))
+    lines = [f"scan {number}      {scan.points} points" + (f" ({said})" if said else "")]
+    return lines + [
+        f"  {name:28} {_range(values)} {unit_of(name) or ''}".rstrip() for name, values in scan.columns.items()
+    ]
+
+
+def _channel_lines(channel: Channel) -> list[str]:
+    rows, columns = channel.values.shape
+    unit = unit_of(channel.quantity) if unit_of(channel.quantity) is not None else channel.unit
+    size = f"{columns * channel.pixel_size_x_nm:.6g} x {rows * channel.pixel_size_y_nm:.6g} nm"
+    return [
+        f"channel     {channel.label}: {channel.quantity}, {columns} x {rows} pixels, {size}",
+        f"  {_range(channel.values)} {unit or '(no unit in the file)'}, unit in the file: {channel.unit or 'none'}",
+    ]
 
 
 def _range(values: FloatArray) -> str:
-    return f"{np.nanmin(values):.6g} .. {np.nanmax(values):.6g}"
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return "nothing measured"
+    missing = f" ({values.size - finite.size} missing)" if finite.size < values.size else ""
+    return f"{finite.min():.6g} .. {finite.max():.6g}{missing}"

@@ -1,201 +1,255 @@
-"""Quantum Design MultiVu .dat: [Header] and [Data], comma-separated, channels often on alternate rows."""
+"""Quantum Design MultiVu .dat of the Resistivity, ETO and ACT options: one scan a channel.
+
+Columns of all channels stand side by side and a row fills those of the channel it belongs to; units are in the
+titles, some typed by the operator ('Bridge 1 Resistivity (Ohm)' is a resistance). Data rows may have fewer columns
+than the title row, but all the same number. Magnetic field in Oe becomes mu0 H in T.
+"""
 
 from __future__ import annotations
 
-import csv
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
-from rutile_assets.errors import UnreadableFile, WrongContent
+from rutile_assets.errors import UnreadableFile
+from rutile_assets.formats.electrical import ENDINGS, Unit, unit_named
 from rutile_assets.formats.measurement import FloatArray, Format, Measurement, Scan, Setting, Source
-from rutile_assets.formats.text import MAX_ROWS, decoded, truncated
+from rutile_assets.formats.text import LARGEST, MAX_ROWS, damaged, is_number, text_of, time_of, truncated, whole_lines
 
-_TEMPERATURE = re.compile(r"^temperature \((.+)\)$", re.IGNORECASE)
-_FIELD = re.compile(r"^(?:magnetic )?field \((.+)\)$", re.IGNORECASE)
-_TIME = re.compile(r"^time stamp \((.+)\)$", re.IGNORECASE)
-# a resistance column: (pattern, what the number in it is)
-_RESISTANCE = (
-    re.compile(r"^bridge (?P<ch>\d) resistance \((?P<unit>[^)]+)\)$", re.IGNORECASE),
-    re.compile(r"^resistance ch(?:annel )?\s*(?P<ch>\d) \((?P<unit>[^)]+)\)$", re.IGNORECASE),
-    re.compile(r"^res\. ch(?P<ch>\d) \((?P<unit>[^)]+)\)$", re.IGNORECASE),
-)
-_TO_OHM = {"ohm": 1.0, "ohms": 1.0, "mohm": 1e-3, "mohms": 1e-3, "kohm": 1e3, "kohms": 1e3, "µohm": 1e-6, "uohm": 1e-6}
-_TO_A = {"ma": 1e-3, "ua": 1e-6, "µa": 1e-6, "a": 1.0, "na": 1e-9}
-_TO_TESLA = {"oe": 1e-4, "t": 1.0, "tesla": 1.0, "koe": 0.1}
-_NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d{1,3})?$")
+OPTIONS = {"actransport": "ACT", "resistivity": "Resistivity", "electrical transport": "ETO", "eto": "ETO"}
+CHANNEL = re.compile(r"\bch(?:annel)?\s*(\d)\b|^(bridge)\s*(\d)\b", re.IGNORECASE)
+MISSING = re.compile(r"(-?1\.#\w*|nan|--)?", re.IGNORECASE)
+# title without channel and unit -> our name without unit, and the unit where the title has none
+COMMON = {
+    "time stamp": "time",
+    "temperature": "temperature",
+    "magnetic field": "field",
+    "field": "field",
+    "sample position": "sample_position",
+    "excitation": "excitation",
+    "frequency": "frequency",
+}
+PER_CHANNEL = {
+    "volts": "voltage",
+    "v std.dev.": "voltage_std",
+    "res.": "resistivity",
+    "resistivity": "resistivity",
+    "std. dev.": "resistivity_std",
+    "resistance": "resistance",
+    "resistance std. dev.": "resistance_std",
+    "excitation": "excitation",
+    "ac current": "excitation",
+    "dc current": "direct_current",
+    "frequency": "frequency",
+    "phase angle": "phase",
+    "i-v current": "iv_current",
+    "i-v voltage": "iv_voltage",
+}
+MEASURED = ("resistance", "resistivity", "voltage", "iv_voltage")
+IMPLIED = {"volts": "V", "v std.dev.": "V"}
+DATES = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %H:%M")
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the file: the channel it belongs to ('' for all), our name, its unit and its numbers."""
+
+    channel: str
+    name: str
+    unit: Unit
+    values: FloatArray
 
 
 def read(source: Source) -> Measurement:
-    """Read temperature, field and the resistance of every channel that has any.
+    """Read every channel that has numbers.
 
-    Field in Oe is turned into mu0 H in T. A channel of the AC Transport option that is given as a resistivity in
-    ohm-cm is turned into ohm with the lead separation and the cross-section that the operator typed (both in cm), and
-    says so.
+    Raises
+    ------
+    UnreadableFile
+        No data block, a last line that is cut, words among numbers, a unit that nobody knows, no channel of
+        resistance.
     """
-    text = decoded(source)
-    if "[Data]" not in text:
-        raise truncated(source, "no [Data] section", "[Header] and [Data]")
-    header, body = text.split("[Data]", 1)
-    if not body.rstrip("\r").endswith("\n"):
-        raise truncated(source, f"a last line without its end ({body[-20:]!r})", "whole lines")
-    rows = [row for row in csv.reader(body.splitlines()) if row]
-    if len(rows) < 2 or len(rows) > MAX_ROWS:
-        raise truncated(source, f"{max(len(rows) - 1, 0)} rows of data", "measured points")
-    names, points = [name.strip() for name in rows[0]], rows[1:]
-    for number, row in enumerate(points, start=1):
-        if len(row) != len(names):
-            raise truncated(source, f"{len(row)} columns in data row {number}", f"{len(names)} in every row")
-    information = _information(header)
-    temperature = _column(source, names, points, _TEMPERATURE, {"k": 1.0})
-    field = _column(source, names, points, _FIELD, _TO_TESLA)
-    time = _column(source, names, points, _TIME, {"sec": 1.0, "s": 1.0, "seconds": 1.0})
-    scans = []
-    notes = ["Field in Oe is mu0 H in T times 10^4."]
-    for channel, resistance, note in _resistances(source, names, points, information):
-        there = np.isfinite(resistance)
-        if not there.any():
-            continue
-        columns = {"temperature_k": temperature[there], "field_t": field[there], "resistance_ohm": resistance[there]}
-        if np.isfinite(time[there]).all():
-            columns["time_s"] = time[there]
-        excitation = _excitation(source, names, points, channel)
-        if excitation is not None and np.isfinite(excitation[there]).all():
-            columns["excitation_a"] = excitation[there]
-        settings: dict[str, Setting] = {"channel": channel, "label": _label(information, channel)}
-        scans.append(Scan(columns, settings | {"comment": information.get(f"SAMPLE{channel}_COMMENT")}))
-        notes += [note] if note else []
+    lines = whole_lines(source, text_of(source))
+    start = next((i for i, line in enumerate(lines) if line.strip() == "[Data]"), None)
+    if start is None or start + 2 > len(lines):
+        raise truncated(source, "no [Data] block", "column titles and rows after [Data]")
+    header = _header(lines[:start])
+    titles = [title.strip() for title in lines[start + 1].split(",")]
+    rows = _rows(source, titles, lines[start + 2 :])
+    columns = [
+        column for index, title in enumerate(titles) if (column := _column(source, title, index, rows)) is not None
+    ]
+    notes: list[str] = ["Magnetic field H in Oe is given as mu0 H in T (1 Oe = 1e-4 T)."]
+    names = sorted({column.channel for column in columns if column.channel})
+    scans = [scan for name in names if (scan := _scan(name, columns, header, notes)) is not None]
+    option = next((label for key, label in OPTIONS.items() if key in header.get("BYAPP", "").lower()), None)
     if not scans:
-        raise WrongContent(
-            f"no resistance column among {[n for n in names if n][:12]}", "Bridge n Resistance or Resistance Ch n",
-            "Measure with the Resistivity, ETO or ACT option.", source.name,
-        )  # fmt: skip
-    for scan in scans:
-        if not (np.isfinite(scan.columns["temperature_k"]).all() and np.isfinite(scan.columns["field_t"]).all()):
-            raise WrongContent(
-                "points without temperature or field", "both at every point", "Export them.", source.name
-            )
-    title = re.search(r"^TITLE,(.*)$", header, re.MULTILINE)
-    app = re.search(r"^BYAPP,\s*([^\r\n]*)$", header, re.MULTILINE)
+        raise UnreadableFile(
+            f"MultiVu data of {header.get('BYAPP', 'an unknown option')!r} without a resistance",
+            "the Resistivity, ETO or ACT option with at least one channel",
+            "Drop the transport measurement.",
+            source.name,
+        )
+    comments = [row[0].strip() for row in rows if row[0].strip()][:20]
     return Measurement(
         format=FORMAT.name,
         scans=tuple(scans),
         technique="transport",
-        settings={"title": title.group(1).strip() if title else None, "option": app.group(1).strip() if app else None},
-        instrument=f"Quantum Design {app.group(1).split(',')[0].strip() if app else 'PPMS'}",
-        sample=next((information[k] for k in ("SAMPLE1_MATERIAL", "SAMPLE_MATERIAL") if information.get(k)), None),
-        acquired_at=_opened(header),
-        notes=tuple(dict.fromkeys(notes)),
+        instrument=f"Quantum Design {option or header.get('BYAPP', 'MultiVu')}",
+        sample=header.get("TITLE") or None,
+        acquired_at=_opened(header.get("FILEOPENTIME", "")),
+        settings={"title": header.get("TITLE"), "option": option, "comments": comments or None},
+        notes=tuple(notes),
     )
 
 
-def _information(header: str) -> dict[str, str]:
-    found = {}
-    for line in header.splitlines():
-        if line.startswith("INFO,"):
-            value, _, key = line[5:].rpartition(",")
-            key = key.strip().removesuffix(":")
-            found[re.sub(r"^(SAMPLE\d?|CHANNEL\d?)[_ ]?", lambda m: f"{m.group(1)}_", key)] = value.strip()
+def _header(lines: Sequence[str]) -> dict[str, str]:
+    """Return the header's keys; INFO lines hold ``INFO, value, KEY`` (or ``INFO, KEY, value...`` for APPNAME)."""
+    found: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition(",")
+        if key.strip().upper() == "INFO":
+            inner, _, name = value.rpartition(",")
+            found[re.sub(r"\s+", "_", name.strip().upper())] = inner.strip()
+        else:
+            found.setdefault(key.strip().upper(), value.strip())
     return found
 
 
-def _label(information: dict[str, str], channel: int) -> str | None:
-    keys = (f"SAMPLE{channel}_MATERIAL", f"SAMPLE{channel}_NAME")
-    return next((information[key] for key in keys if information.get(key)), None)
+def _rows(source: Source, titles: Sequence[str], lines: Sequence[str]) -> list[list[str]]:
+    rows = [line.split(",") for line in lines if line.strip()]
+    if not rows or len(rows) > MAX_ROWS:
+        raise damaged(source, f"{len(rows)} rows", f"1 to {MAX_ROWS} rows after the column titles")
+    for row in rows:
+        while len(row) > len(titles) and not row[-1].strip():
+            row.pop()
+    commented = titles[0].lower() == "comment"
+    data = [row for row in rows if not (commented and row[0].strip())]
+    usual = Counter(len(row) for row in data).most_common(1)[0][0] if data else 0
+    for number, row in enumerate(rows, start=1):
+        measured = [word for word in row[1:] if word.strip()]
+        if commented and row[0].strip() and not (len(row) == usual and measured and all(map(_is_value, measured))):
+            row[:] = [",".join(row).rstrip(", ")]  # the operator's words, which may hold commas
+        elif len(row) > len(titles):
+            raise damaged(source, f"{len(row)} columns in data row {number}", f"at most {len(titles)}")
+    if data and len(data[-1]) not in (usual, len(titles)):
+        raise truncated(source, f"{len(data[-1])} columns in the last row", f"{usual} as in the others")
+    return rows
 
 
-def _resistances(
-    source: Source, names: list[str], points: list[list[str]], information: dict[str, str]
-) -> list[tuple[int, FloatArray, str | None]]:
-    for pattern in _RESISTANCE:
-        found: list[tuple[int, FloatArray, str | None]] = []
-        for index, name in enumerate(names):
-            match = pattern.match(name)
-            if match is None:
-                continue
-            channel, unit = int(match.group("ch")), match.group("unit").lower()
-            values = _values(source, points, index, name)
-            if unit in _TO_OHM:
-                found.append((channel, values * _TO_OHM[unit], None))
-            elif unit == "ohm-cm" and np.isfinite(values).any():
-                factor = _geometry(source, information, channel)
-                note = f"Channel {channel}: resistivity in ohm-cm times the typed lead separation over cross-section."
-                found.append((channel, values * factor, note))
-            elif np.isfinite(values).any():
-                raise WrongContent(f"resistance in {match.group('unit')!r}", "ohm", "Export in ohms.", source.name)
-        if any(np.isfinite(values).any() for _, values, _ in found):
-            return found
-    return []
-
-
-def _geometry(source: Source, information: dict[str, str], channel: int) -> float:
-    """Lead separation over cross-section, 1/cm: R = rho L / A."""
-    words = [information.get(f"SAMPLE{channel}_{key}", "") for key in ("LEAD_SEPARATION", "CROSS_SECTION")]
-    try:
-        separation, section = (float(word) for word in words)
-    except ValueError:
-        separation, section = 0.0, 0.0
-    if separation <= 0 or section <= 0:
-        raise WrongContent(
-            f"a resistivity with lead separation {words[0]!r} and cross-section {words[1]!r}", "both, in cm and cm2",
-            "Export the resistance in ohms instead.", source.name,
-        )  # fmt: skip
-    return separation / section
-
-
-def _excitation(source: Source, names: list[str], points: list[list[str]], channel: int) -> FloatArray | None:
-    for index, name in enumerate(names):
-        match = re.match(
-            rf"^(?:bridge {channel} )?excitation(?: ch(?:annel )?{channel})? \(([^)]+)\)$", name, re.IGNORECASE
-        )
-        if match and match.group(1).lower() in _TO_A:
-            return _values(source, points, index, name) * _TO_A[match.group(1).lower()]
-    return None
-
-
-def _column(
-    source: Source, names: list[str], points: list[list[str]], pattern: re.Pattern[str], units: dict[str, float]
-) -> FloatArray:
-    for index, name in enumerate(names):
-        match = pattern.match(name)
-        if match:
-            unit = match.group(1).lower()
-            if unit not in units:
-                raise WrongContent(f"column {name!r}", f"a unit among {', '.join(units)}", "Export it so.", source.name)
-            return _values(source, points, index, name) * units[unit]
-    if pattern is _TIME:
-        return np.full(len(points), np.nan)
-    raise WrongContent(f"columns {names[:8]}", "Temperature (K) and Magnetic Field (Oe)", "Export them.", source.name)
-
-
-def _values(source: Source, points: list[list[str]], index: int, name: str) -> FloatArray:
-    values = np.full(len(points), np.nan)
-    for number, row in enumerate(points):
-        word = row[index].strip()
-        if word:
-            if not _NUMBER.match(word):
-                raise UnreadableFile(
-                    f"{word[:20]!r} in column {name!r}, data row {number + 1}",
-                    "a number",
-                    "Copy it again.",
-                    source.name,
-                )
-            values[number] = float(word.lower().replace("d", "e"))
-    return values
-
-
-def _opened(header: str) -> datetime | None:
-    match = re.search(r"^FILEOPENTIME,[^,]*,[^,]*,\s*([\d/]+)[ ,]+([\d:]+)", header, re.MULTILINE)
-    try:
-        return datetime.strptime(f"{match.group(1)} {match.group(2)}", "%m/%d/%Y %H:%M:%S") if match else None
-    except ValueError:
+def _column(source: Source, title: str, index: int, rows: Sequence[Sequence[str]]) -> _Column | None:
+    """Return a column that is known and not empty; a unit is asked for only where there are numbers."""
+    found = re.fullmatch(r"(.*?)\s*(?:\(([^()]*)\))?", title)
+    words, spelled = (found.group(1), found.group(2)) if found else (title, None)
+    channel = CHANNEL.search(words)
+    key = re.sub(r"\s+", " ", CHANNEL.sub("", words)).strip().lower()
+    name = (PER_CHANNEL if channel else COMMON).get(key)
+    if name is None:
         return None
+    values = np.array([_number(source, title, row[index] if index < len(row) else "") for row in rows])
+    if not np.isfinite(values).any():
+        return None
+    declared = source.declared.get("units")
+    if isinstance(declared, Mapping):
+        spelled = str(declared.get(words, declared.get(title, spelled)))
+    unit = unit_named(spelled or IMPLIED.get(key))
+    if unit is None or unit.measures not in _allowed(name):
+        raise UnreadableFile(
+            f"the unit {spelled!r} of {title!r}",
+            f"a unit of {_allowed(name)[0]}",
+            f"Write `units: {{'{words}': ...}}` with the right unit into the file's sidecar.",
+            source.name,
+        )
+    label = f"ch{channel.group(1)}" if channel and channel.group(1) else f"bridge{channel.group(3)}" if channel else ""
+    return _Column(label, name, unit, values * unit.factor)
+
+
+def _allowed(name: str) -> tuple[str, ...]:
+    base = name.removesuffix("_std")
+    if base == "resistivity":
+        return ("resistivity", "resistance")
+    kinds = {"excitation": "current", "direct_current": "current", "iv_current": "current", "iv_voltage": "voltage"}
+    kinds |= {"sample_position": "angle", "phase": "angle"}
+    return (kinds.get(base, base),)
+
+
+def _is_value(word: str) -> bool:
+    return is_number(word.strip()) or MISSING.fullmatch(word.strip()) is not None
+
+
+def _number(source: Source, title: str, word: str) -> float:
+    word = word.strip()
+    if MISSING.fullmatch(word):
+        return float("nan")
+    if not is_number(word):
+        raise damaged(source, f"{word[:40]!r} in the column {title!r}", "numbers")
+    if not abs(float(word)) < LARGEST:
+        raise damaged(source, f"{word[:40]!r} in the column {title!r}", f"numbers below {LARGEST:g}")
+    return float(word)
+
+
+def _scan(name: str, columns: Sequence[_Column], header: Mapping[str, str], notes: list[str]) -> Scan | None:
+    own = {column.name: column for column in reversed(columns) if column.channel == name}
+    measured = [own[key].values for key in MEASURED if key in own]
+    if not measured:
+        return None
+    rows = np.isfinite(np.vstack(measured)).any(axis=0)
+    shared = {column.name: column for column in columns if not column.channel}
+    found: dict[str, FloatArray] = {}
+    for key, column in (shared | own).items():
+        ending = ENDINGS[column.unit.measures]
+        stem, std = key.removesuffix("_std"), "_std" if key.endswith("_std") else ""
+        if stem == "resistivity" and column.unit.measures == "resistance":
+            stem = "resistance"
+        found.setdefault(f"{stem}_{ending}{std}", column.values[rows])
+    _complete(found, name, notes)
+    number = name[-1]
+    settings: dict[str, Setting] = {
+        "channel": name,
+        "label": next(
+            (header[key] for key in (f"SAMPLE{number}_NAME", f"SAMPLE{number}_MATERIAL") if header.get(key)), None
+        ),
+    }
+    for key in ("LENGTH", "LEAD_SEPARATION", "CROSS_SECTION", "UNITS", "COMMENT"):
+        if header.get(f"SAMPLE{number}_{key}"):
+            settings[f"sample_{key.lower()}"] = header[f"SAMPLE{number}_{key}"]
+    return Scan(found, settings)
+
+
+def _complete(found: dict[str, FloatArray], name: str, notes: list[str]) -> None:
+    """Add the resistance where the file has voltage and current, and the uncertainty where it follows."""
+    if "direct_current_a" in found:
+        found.setdefault("excitation_a", found["direct_current_a"])
+    current = found.get("excitation_a")
+    if "resistance_ohm" not in found and "voltage_v" in found and current is not None:
+        with np.errstate(all="ignore"):
+            ratio = np.where(current != 0, found["voltage_v"] / current, np.nan)
+        found["resistance_ohm"] = ratio
+        if "voltage_v_std" in found:
+            with np.errstate(all="ignore"):
+                std = np.where(current != 0, found["voltage_v_std"] / np.abs(current), np.nan)
+            found["resistance_ohm_std"] = std
+        notes.append(f"{name}: resistance is voltage over excitation.")
+    scaled = {"resistivity_ohm_nm_std", "resistivity_ohm_nm", "resistance_ohm"} <= set(found)
+    if scaled and "resistance_ohm_std" not in found:
+        with np.errstate(all="ignore"):
+            scale = np.abs(found["resistance_ohm"] / found["resistivity_ohm_nm"])
+        scale = np.where(np.isfinite(scale), scale, np.nan)
+        found["resistance_ohm_std"] = found["resistivity_ohm_nm_std"] * scale
+
+
+def _opened(text: str) -> datetime | None:
+    found = re.search(r"(\d{1,2}/\d{1,2}/\d{4})[,\s]+(\d{1,2}:\d{2}(?::\d{2})?)\s*([AaPp][Mm])?", text)
+    return time_of(" ".join(part for part in found.groups() if part), *DATES) if found else None
 
 
 FORMAT = Format(
     "multivu",
     "Quantum Design MultiVu .dat (Resistivity, ETO, ACT)",
-    lambda head, name: head.lstrip(b"\xef\xbb\xbf").lstrip().startswith(b"[Header]"),
+    lambda head, name: head.removeprefix(b"\xef\xbb\xbf").startswith(b"[Header]"),
     read,
 )

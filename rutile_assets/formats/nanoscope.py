@@ -1,170 +1,243 @@
-"""Bruker/Veeco NanoScope image files, versions 5 to 9: a text header, then int16 or int32 images."""
+r"""Bruker/Veeco NanoScope images: a text header of lists, then 16- or 32-bit integers at the offsets it names.
+
+A pixel's value is raw x (Z scale / 2**(8 x Bytes/pixel)) x sensitivity, where the line ``\@2:Z scale: V [Sens. Zscan]
+(0.0065 V/LSB) 41.6 V`` gives the scale [V] and names the sensitivity, ``\@Sens. Zscan: V 7.0 nm/V``. Since version
+9.2 pixels may take four bytes each while Bytes/pixel still says 2: the scale goes by what is said, the length by what
+is there. The first stored row is the bottom of the image whatever the frame direction (as Gwyddion reads it); rows
+are turned so that row 0 is the top.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from rutile_assets.errors import UnreadableFile, WrongContent
-from rutile_assets.formats.measurement import Channel, Format, Measurement, Setting, Source
-from rutile_assets.formats.text import truncated
+from rutile_assets.errors import UnreadableFile
+from rutile_assets.formats.channels import MAX_PIXELS, base_unit, map_channel, probe_technique
+from rutile_assets.formats.measurement import Channel, FloatArray, Format, Measurement, Setting, Source
+from rutile_assets.formats.text import LARGEST, damaged, finite_or_none, lines_of, positive_number, time_of, truncated
 
-MAX_PIXELS = 16384
-_TO_NM = {"nm": 1.0, "~m": 1e3, "um": 1e3, "µm": 1e3, "pm": 1e-3}
-_TO_V = {"V": 1.0, "mV": 1e-3}
-_QUANTITY = {
-    "height": "height",
-    "height sensor": "height",
-    "zsensor": "height",
-    "potential": "potential",
-    "phase": "phase",
-}
+MAX_HEADER_BYTES = 4 * 1024**2
+END = b"\\*File list end"
+DTYPES = {2: "<i2", 4: "<i4"}
+DATES = ("%I:%M:%S %p %a %b %d %Y", "%H:%M:%S %a %b %d %Y")
+NUMBER = r"([+-]?[\d.]+(?:[eE][+-]?\d+)?)"
+SCALE = re.compile(rf"V\s*(?:\[([^\]]*)\])?\s*\([^)]*\)\s*{NUMBER}\s*(\S*)")
+SENSITIVITY = re.compile(rf"V\s+{NUMBER}\s*(\S*)")
+NOT_SQUARE = (
+    "Pixels are not square ({x:.4g} x {y:.4g} nm); if the capture was stopped early, write scan_size_y_nm in the"
+    " sidecar."
+)
+
+
+@dataclass(frozen=True)
+class _List:
+    r"""One ``\*... list`` of the header: its name and its lines, keys in lower case."""
+
+    name: str
+    lines: dict[str, str] = field(default_factory=dict)
 
 
 def read(source: Source) -> Measurement:
-    """Read every image.
+    """Read every image of the file.
 
-    Value = raw / 2**(8 bytes) * Z scale [V] * sensitivity (the file's hard scale; see the NanoScope manual on
-    "@2:Z scale"). NanoScope stores the bottom line of the image first; here row 0 is the top.
+    Raises
+    ------
+    UnreadableFile
+        A cut or damaged header, data beyond the end of the file, force curves, a sensitivity that is missing or
+        stands twice with different values.
     """
     data = source.read()
-    end = data.find(b"\\*File list end")
-    if end < 0:
-        raise truncated(source, "a header without its end", "\\*File list end")
-    header = data[:end].decode("latin-1")
-    sections = _sections(header)
-    everything: dict[str, str] = {}
-    for name, entries in sections:
-        if "image list" not in name.lower():
-            everything |= entries
-    images = [entries for name, entries in sections if name.lower() in ("ciao image list", "image list")]
+    lists = _header(source, data)
+    images = [one for one in lists if one.name == "ciao image list"]
     if not images:
-        if any("force" in name.lower() for name, _ in sections):
-            raise UnreadableFile("a force curve file", "images", "Export the image channels.", source.name)
-        raise truncated(source, "no image list", "at least one image")
-    channels = tuple(_channel(source, data, entries, everything) for entries in images)
-    quantities = {c.quantity for c in channels}
-    technique = "kpfm" if "potential_v" in quantities else "afm" if "height_nm" in quantities else None
-    settings: dict[str, Setting] = {
-        "version": everything.get("Version"),
-        "scanner": everything.get("Scanner file"),
-        "sens_zscan": everything.get("@Sens. Zscan") or everything.get("@Sens. ZsensSens"),
-        "frame_direction": images[0].get("Frame direction"),
-        "operating_mode": everything.get("Operating mode"),
+        raise UnreadableFile(
+            "a NanoScope file without images (force curves?)", "an image", "Drop the image file.", source.name
+        )
+    notes: list[str] = []
+    channels = [_channel(source, data, image, lists, notes) for image in images]
+    labels = [channel.label for channel in channels]
+    if len(set(labels)) != len(labels):
+        channels = [_relabelled(channel, image) for channel, image in zip(channels, images, strict=True)]
+    general = {
+        key: value for one in reversed(lists) if one.name != "ciao image list" for key, value in one.lines.items()
     }
     return Measurement(
         format=FORMAT.name,
-        channels=channels,
-        technique=technique,
-        settings=settings,
-        instrument=f"NanoScope {everything.get('Microscope', '')}".strip(),
-        acquired_at=_time(everything.get("Date", "")),
-        notes=("Heights are raw / 2^(8 bytes) x Z scale x sensitivity; row 0 is the top of the image.",),
+        channels=tuple(channels),
+        technique=probe_technique(channels),
+        instrument="NanoScope " + (general.get("description") or general.get("microscope") or ""),
+        operator=general.get("operator") or None,
+        sample=images[0].lines.get("note") or None,
+        acquired_at=time_of(lists[0].lines.get("date"), *DATES),
+        settings=_settings(lists[0].lines, images[0].lines, general),
+        notes=tuple(notes),
     )
 
 
-def _sections(header: str) -> list[tuple[str, dict[str, str]]]:
-    sections: list[tuple[str, dict[str, str]]] = []
-    for raw in header.splitlines():
-        line = raw.strip()
+def _header(source: Source, data: bytes) -> list[_List]:
+    end = data.find(END, 0, MAX_HEADER_BYTES)
+    if end < 0:
+        raise truncated(source, "a header without its end mark", "\\*File list end")
+    lists: list[_List] = []
+    for line in lines_of(data[:end].decode("latin-1")):
         if line.startswith("\\*"):
-            sections.append((line[2:], {}))
-        elif line.startswith("\\") and sections:
-            # "\@2:Z scale: V [..." keeps its group number in the key
-            match = re.match(r"\\(@?(?:\d+:)?[^:]*):\s*(.*)", line)
-            if match:
-                sections[-1][1].setdefault(match.group(1), match.group(2))
-    return sections
+            lists.append(_List(line[2:].strip().lower()))
+        elif line.startswith("\\") and ":" in line and lists:
+            # "\@2:Z scale: V ..." has a colon of its own behind the number
+            found = re.match(r"\\(@\d+:[^:]*|[^:]*):\s*(.*)$", line)
+            if found:
+                lists[-1].lines.setdefault(found.group(1).strip().lower(), found.group(2).strip())
+    if not lists:
+        raise damaged(source, "an empty header", "NanoScope lists")
+    return lists
 
 
-def _channel(source: Source, data: bytes, entries: dict[str, str], everything: dict[str, str]) -> Channel:
-    offset, length, width, height = (
-        _count(source, entries, key) for key in ("Data offset", "Data length", "Samps/line", "Number of lines")
+def _channel(source: Source, data: bytes, image: _List, lists: Sequence[_List], notes: list[str]) -> Channel:
+    raw, declared_bytes = _raw(source, data, image)
+    name = _quoted(next((value for key, value in image.lines.items() if re.match(r"@\d+:image data", key)), None))
+    if not name:
+        raise damaged(source, "an image without a name", "@2:Image Data")
+    scale, unit = _scale(source, image, name, lists)
+    sizes = _pixel_sizes(source, image, raw.shape)
+    if not (min(sizes) > 0 and 0 < abs(scale) < LARGEST):
+        raise damaged(source, f"a scale of {scale:g} and pixels of {sizes} nm", "positive ones")
+    if abs(sizes[0] / sizes[1] - 1.0) > 0.01:
+        note = NOT_SQUARE.format(x=sizes[0], y=sizes[1])
+        notes += [note] if note not in notes else []
+    values = np.flipud(raw.astype(np.float64)) * (scale / 256.0**declared_bytes)
+    return map_channel(source, name, name, values, unit, sizes)
+
+
+def _raw(source: Source, data: bytes, image: _List) -> tuple[FloatArray, int]:
+    """Return the integers (Y, X), bottom row first, and the bytes a pixel that the scale goes by."""
+    columns, rows, length, offset, declared = (
+        _count(source, image, key)
+        for key in ("samps/line", "number of lines", "data length", "data offset", "bytes/pixel")
     )
-    size = int(entries.get("Bytes/pixel", "2")) if entries.get("Bytes/pixel", "2") in ("2", "4") else 0
-    # since NanoScope 9.2 an image of "Bytes/pixel 2" may still be written with four bytes; its length tells
-    if length == 4 * width * height:
-        size = 4
-    if not size or length != size * width * height or max(width, height) > MAX_PIXELS:
-        raise truncated(source, f"{length} bytes for {width} x {height} pixels", "2 or 4 bytes a pixel")
+    if rows * columns > MAX_PIXELS:
+        raise damaged(source, f"an image of {columns} x {rows} pixels", f"at most {MAX_PIXELS}")
+    stored = length // (rows * columns)
+    if stored not in DTYPES or declared not in DTYPES or declared > stored or stored * rows * columns != length:
+        raise damaged(source, f"{length} bytes for {columns} x {rows} pixels of {declared}", "two or four bytes each")
     if offset + length > len(data):
-        raise truncated(source, f"{len(data)} bytes", f"{offset + length} that the header promises")
-    raw = np.frombuffer(data, dtype="<i2" if size == 2 else "<i4", count=width * height, offset=offset)
-    label = re.search(r'"([^"]*)"', entries.get("@2:Image Data", entries.get("@3:Image Data", "")))
-    name = label.group(1) if label else "unnamed"
-    scale, unit = _scale(source, entries, everything)
-    kind = _QUANTITY.get(name.lower(), name.lower().replace(" ", "_"))
-    quantity, factor = _quantity(kind, unit)
-    image = raw.reshape(height, width)[::-1].astype(np.float64) * (scale * factor / 2.0 ** (8 * size))
-    across, down = _scan_size_nm(source, entries)
-    direction = entries.get("Line direction") or entries.get("Line Direction")
-    return Channel(f"{name} {direction}" if direction else name, quantity, image, unit, across / width, down / height)
+        raise truncated(source, f"{len(data)} bytes", f"an image up to byte {offset + length}")
+    raw = np.frombuffer(data, DTYPES[stored], rows * columns, offset).reshape(rows, columns)
+    if declared < stored and np.abs(raw.astype(np.int64)).max() > 2 ** (8 * declared - 1):
+        raise damaged(source, f"numbers beyond {declared} bytes a pixel, which the header claims", "one of the two")
+    return raw, declared
 
 
-def _scale(source: Source, entries: dict[str, str], everything: dict[str, str]) -> tuple[float, str | None]:
-    """Return (full scale, its unit): the hard value times the sensitivity that the Z scale names."""
-    text = entries.get("@2:Z scale", "")
-    match = re.match(r"V \[([^\]]*)\] \(([-+\d.eE]+) ([^)]*?)/LSB\)\s*([-+\d.eE]+)\s*(\S*)", text)
-    plain = re.match(r"V \(([-+\d.eE]+) ([^)]*?)/LSB\)\s*([-+\d.eE]+)\s*(\S*)", text)
-    if match:
-        sensitivity = everything.get(f"@{match.group(1)}", entries.get(f"@{match.group(1)}", ""))
-        found = re.match(r"V ([-+\d.eE]+)\s*(\S*)", sensitivity)
-        if not found:
-            raise UnreadableFile(
-                f"Z scale in [{match.group(1)}] without its value",
-                f"@{match.group(1)} in the header",
-                "Copy it again.",
-                source.name,
-            )
-        unit = found.group(2).split("/")[0] or match.group(5) or None
-        return float(match.group(4)) * float(found.group(1)), unit
-    if plain:
-        return float(plain.group(3)), plain.group(4) or None
-    raise truncated(source, f"Z scale {text!r}", "a scale in V/LSB")
+def _count(source: Source, image: _List, key: str) -> int:
+    value = positive_number(source, image.lines.get(key), key)
+    if value != int(value) or value > 2**40:
+        raise damaged(source, f"{key} {value!r}", "a whole number")
+    return int(value)
 
 
-def _quantity(kind: str, unit: str | None) -> tuple[str, float]:
-    """Return our name and the factor from the file's unit to ours; a kind without a known unit keeps its label."""
-    if unit in _TO_NM and kind not in ("phase",):
-        return f"{kind}_nm", _TO_NM[unit]
-    if unit in _TO_V and kind != "height":
-        return f"{kind}_v", _TO_V[unit]
-    if unit in ("deg", "º", "°"):
-        return f"{kind}_deg", 1.0
-    return kind, 1.0
+def _scale(source: Source, image: _List, name: str, lists: Sequence[_List]) -> tuple[float, str | None]:
+    """Return the full range of the integers in physical units, and the unit."""
+    line = next((value for key, value in image.lines.items() if re.fullmatch(r"@\d+:z scale", key)), "")
+    found = SCALE.match(line)
+    if found is None or finite_or_none(found.group(2)) is None:
+        raise damaged(source, f"the Z scale {line[:60]!r} of {name}", "V [Sens. ...] (... V/LSB) number V")
+    hard, hard_unit = float(found.group(2)), found.group(3) or None
+    if not found.group(1):
+        return hard, hard_unit
+    key = found.group(1)
+    soft, soft_unit = _sensitivity(source, key, lists)
+    if not soft_unit:
+        return hard * soft, hard_unit
+    numerator, _, denominator = soft_unit.partition("/")
+    above, below = base_unit(denominator or hard_unit), base_unit(hard_unit)
+    if above is None or below is None or above[0] != below[0]:
+        raise damaged(source, f"{key} in {soft_unit!r} for a scale in {hard_unit!r}", "units that fit")
+    return hard * soft * below[1] / above[1], numerator
 
 
-def _scan_size_nm(source: Source, entries: dict[str, str]) -> tuple[float, float]:
-    text = entries.get("Scan Size", entries.get("Scan size", ""))
-    match = re.match(r"([\d.eE+-]+)\s+(?:([\d.eE+-]+)\s+)?(\S+)", text)
-    if not match or match.group(3) not in _TO_NM:
-        raise WrongContent(f"scan size {text!r}", "two lengths in nm or um", "Calibrate the image.", source.name)
-    across = float(match.group(1)) * _TO_NM[match.group(3)]
-    down = float(match.group(2)) * _TO_NM[match.group(3)] if match.group(2) else across
-    if not (across > 0 and down > 0):
-        raise WrongContent(f"scan size {text!r}", "positive lengths", "Calibrate the image.", source.name)
-    return across, down
+def _sensitivity(source: Source, key: str, lists: Sequence[_List]) -> tuple[float, str]:
+    declared = source.declared.get("sensitivities")
+    given = declared.get(key) if isinstance(declared, Mapping) else None
+    lines = [f"V {given}"] if given is not None else []
+    if not lines:
+        lines = [one.lines[f"@{key.lower()}"] for one in lists if f"@{key.lower()}" in one.lines]
+    found = {
+        (float(m.group(1)), m.group(2))
+        for line in lines
+        if (m := SENSITIVITY.match(line)) and finite_or_none(m.group(1))
+    }
+    if len(found) != 1:
+        raise UnreadableFile(
+            f"{len(found)} values of {key} ({'; '.join(lines)})",
+            "one",
+            f"Write `sensitivities: {{'{key}': '1.0 nm/V'}}` with the right value into the file's sidecar.",
+            source.name,
+        )
+    return found.pop()
 
 
-def _count(source: Source, entries: dict[str, str], key: str) -> int:
-    text = entries.get(key, "")
-    if not re.fullmatch(r"\d{1,12}", text) or int(text) == 0:
-        raise truncated(source, f"{key} {text!r}", "a whole number")
-    return int(text)
+def _pixel_sizes(source: Source, image: _List, shape: tuple[int, ...]) -> tuple[float, float]:
+    """Return the pixel size along x and y [nm]: scan size over number of pixels."""
+    text = image.lines.get("scan size", "")
+    found = re.match(rf"{NUMBER}\s+(?:{NUMBER}\s+)?(\S*m)$", text)
+    unit = base_unit(found.group(3)) if found else None
+    if (
+        found is None
+        or unit is None
+        or unit[0] != "m"
+        or any(g and finite_or_none(g) is None for g in found.groups()[:2])
+    ):
+        raise damaged(source, f"the scan size {text[:40]!r}", "two lengths with their unit")
+    x, y = float(found.group(1)), float(found.group(2) or found.group(1))
+    ratio = re.fullmatch(rf"{NUMBER}:{NUMBER}", image.lines.get("aspect ratio", "1:1"))
+    if ratio and x == y and finite_or_none(ratio.group(1)) and finite_or_none(ratio.group(2)):
+        y *= abs(float(ratio.group(2)) / float(ratio.group(1)))
+    to_nm = unit[1] * 1e9
+    declared = source.declared.get("scan_size_y_nm")
+    height = float(declared) if isinstance(declared, int | float) else y * to_nm
+    return x * to_nm / shape[1], height / shape[0]
 
 
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, "%I:%M:%S %p %a %b %d %Y")
-    except ValueError:
-        return None
+def _quoted(text: str | None) -> str | None:
+    found = re.search(r'"([^"]+)"', text or "")
+    return found.group(1) if found else None
+
+
+def _relabelled(channel: Channel, image: _List) -> Channel:
+    direction = " ".join(image.lines.get(key, "") for key in ("scan line", "line direction"))
+    return Channel(
+        f"{channel.label} [{direction.strip()}]",
+        channel.quantity,
+        channel.values,
+        channel.unit,
+        channel.pixel_size_x_nm,
+        channel.pixel_size_y_nm,
+    )
+
+
+def _settings(file: Mapping[str, str], image: Mapping[str, str], general: Mapping[str, str]) -> dict[str, Setting]:
+    settings: dict[str, Setting] = {
+        "version": file.get("version"),
+        "scan_size": image.get("scan size"),
+        "frame_direction": image.get("frame direction"),
+        "line_direction": image.get("line direction"),
+        "realtime_planefit": image.get("realtime planefit"),
+        "offline_planefit": image.get("offline planefit"),
+        "operating_mode": _quoted(general.get("@microscopelist")) or general.get("operating mode"),
+    }
+    for key, name in (("scan rate", "scan_rate_hz"), ("rotate ang.", "scan_angle_deg")):
+        value = finite_or_none(general.get(key))
+        if value is not None:
+            settings[name] = value
+    return settings
 
 
 FORMAT = Format(
     "nanoscope",
-    "Bruker/Veeco NanoScope 5 to 9 (.spm, .000 ...)",
-    lambda head, name: head.startswith((b"\\*File list", b"?*File list")),
+    "Bruker/Veeco NanoScope image (.spm, .001 ...), versions 5 to 9",
+    lambda head, name: head.startswith((b"\\*File list", b"?\\*File list")),
     read,
 )

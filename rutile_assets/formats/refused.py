@@ -1,47 +1,61 @@
-"""Files that are known and are not data for any room: refused with the right words."""
+"""Files that are known and are no data for any room: refused with the right words."""
 
 from __future__ import annotations
 
+import re
+
 from rutile_assets.errors import UnreadableFile
 from rutile_assets.formats.measurement import Source
+from rutile_assets.formats.text import looks_like_text
 
-# first bytes -> what it is, what was expected, what to do
-SIGNATURES: tuple[tuple[bytes, str, str, str], ...] = (
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (pyUSID, NeXus, EMD ...)", "the instrument's own file",
-     "Drop the file that the microscope wrote (.ibw, .spm), not a conversion."),
-    (b"\x89PNG", "a PNG picture", "measured data", "Drop the data file that the picture was made from."),
-    (b"\xff\xd8\xff", "a JPEG picture", "measured data", "Drop the data file that the picture was made from."),
-    (b"II*\x00", "a TIFF picture", "measured data", "Drop the data file that the picture was made from."),
-    (b"MM\x00*", "a TIFF picture", "measured data", "Drop the data file that the picture was made from."),
-    (b"%PDF", "a PDF", "measured data", "Drop the data file itself."),
-    (b"\xd0\xcf\x11\xe0", "an old Office file", "measured data", "Export it as text."),
-    (b"RAW1.01", "a Bruker RAW1 file", "a Rigaku, PANalytical or text scan", "Export it as text of two columns."),
-    (b"RAW4.00", "a Bruker RAW4 file", "a Rigaku, PANalytical or text scan", "Export it as text of two columns."),
-    (b"PK\x03\x04", "a zip archive that is no .rasx", "a single data file", "Unpack it and drop what is inside."),
-    (b"\x1f\x8b", "a gzip archive", "a single data file", "Unpack it and drop what is inside."),
-    (b"KSA00F", "a k-Space RHEED image", "a technique that a room reads", "Keep it for a later version."),
-)  # fmt: skip
+EXPECTED = (
+    "a file of Rigaku, PANalytical, NanoScope, Asylum, Gwyddion or MultiVu, or text columns of a scan or of transport"
+)
+BEHIND = "Drop the data file that it was made from."
+UNPACK = "Unpack it and drop the instrument's files."
+CALCULATION = "Keep it with the calculations; it is no measurement."
+EXPORT = "Export it as text of two columns: 2theta, counts."
 
-_SEQUENCE_WORDS = (b"TMP TEMP", b"WAI WAITFOR", b"FLD FIELD", b"REM ", b"ETOR ", b"RES ")
+# what stands at the start -> what the file is, what to do; in this order
+STRANGERS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
+    (
+        re.compile(rb"^(\xef\xbb\xbf)?(TMP TEMP|WAI WAITFOR|FLD FIELD|REM |ETO[A-Z]* '|RES |ACT |CHN |LPT |BEP )"),
+        "a MultiVu sequence: commands, not data",
+        "Drop the .dat file that the sequence wrote.",
+    ),
+    (
+        re.compile(rb"^\x89HDF\r\n\x1a\n"),
+        "an HDF5 file (pyUSID, NeXus, EMD and the like)",
+        "Drop the file as the instrument wrote it (.ibw, .spm), not a conversion.",
+    ),
+    (re.compile(rb"^PK[\x03\x05]"), "a ZIP archive that is no .rasx", UNPACK),
+    (re.compile(rb"^\x1f\x8b"), "a gzip file", UNPACK),
+    (re.compile(rb"^(\xfd7zXZ|7z\xbc\xaf|Rar!)"), "an xz, 7z or rar archive", UNPACK),
+    (re.compile(rb"^(\x89PNG|\xff\xd8\xff|GIF8)"), "a picture (PNG, JPEG or GIF)", BEHIND),
+    (re.compile(rb"^(II[*+]\x00|MM\x00[*+])"), "a TIFF picture", BEHIND),
+    (re.compile(rb"^%PDF"), "a PDF", BEHIND),
+    (re.compile(rb"^\xd0\xcf\x11\xe0"), "an old Office file", "Export it as text."),
+    (re.compile(rb"^RAW\d\.\d\d"), "a Bruker .raw scan", EXPORT),
+    (re.compile(rb"^GWYO"), "a .gwy of Gwyddion 1", "Open and save it in Gwyddion 2."),
+    (re.compile(rb"^\?*\\\*(Force|EC) file list", re.IGNORECASE), "NanoScope force curves", "Drop the image."),
+    (re.compile(rb"^.{32,48}KSA00F", re.DOTALL), "a k-Space RHEED picture", "Keep it: no room reads RHEED."),
+    (re.compile(rb"<modeling>"), "a VASP run (vasprun.xml)", CALCULATION),
+    (re.compile(rb"^\s*vasp\.\d"), "a VASP OUTCAR", CALCULATION),
+    (re.compile(rb"^(\xef\xbb\xbf)?\s*<\?xml"), "XML of another program", "Drop a PANalytical .xrdml."),
+)
 
 
-def refusal(source: Source, head: bytes) -> UnreadableFile:
-    """Return the error for a file that no format recognises."""
+def stranger(source: Source, head: bytes) -> UnreadableFile | None:
+    """Return the error for a file that is known to be something else, None where nothing says so."""
+    for pattern, found, what_to_do in STRANGERS:
+        if pattern.search(head):
+            return UnreadableFile(found, "an instrument's data file", what_to_do, source.name)
+    return None
+
+
+def unknown(source: Source, head: bytes) -> UnreadableFile:
+    """Return the error for a file that nothing is known of."""
     if not head:
         return UnreadableFile("an empty file", "measured data", "Copy it again from the instrument.", source.name)
-    for signature, found, expected, what_to_do in SIGNATURES:
-        if head.startswith(signature):
-            return UnreadableFile(found, expected, what_to_do, source.name)
-    lines = [line for line in head.splitlines() if line.strip()][:6]
-    if lines and all(line.startswith(_SEQUENCE_WORDS) for line in lines):
-        return UnreadableFile(
-            "a MultiVu sequence: what the instrument was told to do",
-            "what it measured (.dat)",
-            "Drop the .dat.",
-            source.name,
-        )
-    kind = "binary bytes" if b"\0" in head else "text"
-    return UnreadableFile(
-        f"{kind} that no reader knows (begins with {head[:16]!r})", "a file of a known format",
-        "docs/formats.md lists them; `rutile inspect FILE` tries one.", source.name,
-    )  # fmt: skip
+    found = "text that is no scan" if looks_like_text(head) else f"bytes that begin with {head[:8]!r}"
+    return UnreadableFile(found, EXPECTED, "Drop the instrument's own file, not an export.", source.name)

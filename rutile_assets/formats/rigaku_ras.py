@@ -2,40 +2,68 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
 
 import numpy as np
 
-from rutile_assets.errors import UnreadableFile
-from rutile_assets.formats.measurement import Format, Measurement, Scan, Setting, Source
-from rutile_assets.formats.text import decoded, numbers, positive_number, truncated, xray_columns, xray_technique
+from rutile_assets.formats.measurement import FloatArray, Format, Measurement, Scan, Setting, Source
+from rutile_assets.formats.text import (
+    damaged,
+    finite_or_none,
+    lines_of,
+    numbers,
+    positive_number,
+    text_of,
+    time_of,
+    truncated,
+)
+from rutile_assets.formats.xray import xray_columns, xray_technique
 
+SPEED_NOTE = (
+    "Counting time a point is step over speed for continuous scans; with a one-dimensional detector this is the time"
+    " a pixel dwells, not the exposure of a point."
+)
+AXES = {"Omega": "omega_deg", "Chi": "chi_deg", "Phi": "phi_deg"}
 KEPT = {
-    "MEAS_SCAN_AXIS_X": "scan_axis",
     "MEAS_SCAN_MODE": "scan_mode",
     "MEAS_COND_XG_WAVE_TYPE": "wave_type",
-    "HW_COUNTER_NAME-0": "detector",
-    "HW_XG_TARGET_NAME": "target",
+    "HW_COUNTER_SELECT_NAME": "detector",
+    "HW_XG_TARGET_NAME": "anode",
+    "MEAS_COND_OPT_NAME": "optics",
+    "MEAS_COND_OPT_ATTR": "optics_attribute",
 }
+TIMES = ("%m/%d/%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S")
 
 
 def read(source: Source) -> Measurement:
-    """Read every block; the attenuation column is the factor that the detected counts must be multiplied by."""
-    text = decoded(source)
-    if "*DSC_DATA_END" not in text[-200:] and "*RAS_DATA_END" not in text[-200:]:
+    """Read every block.
+
+    The third column is the attenuation factor that detected counts must be multiplied by; counting time is step over
+    speed (deg/min) or the time a step.
+
+    Raises
+    ------
+    UnreadableFile
+        The end marks are missing, a block has other points than its header promises, or numbers are damaged.
+    """
+    text = text_of(source)
+    if "*RAS_DATA_END" not in text[-200:]:
         raise truncated(source, "no *RAS_DATA_END at the end", "the end mark of a .ras file")
     scans: list[Scan] = []
+    notes: list[str] = []
     header: dict[str, str] = {}
-    last_header: dict[str, str] = {}
+    first_header: dict[str, str] = {}
     rows: list[str] | None = None
-    for line in text.splitlines():
+    for line in lines_of(text):
         if line.startswith("*RAS_INT_START"):
             rows = []
         elif line.startswith("*RAS_INT_END"):
             if rows is None:
                 raise truncated(source, "*RAS_INT_END without a beginning", "*RAS_INT_START before it")
-            scans.append(_scan(source, header, rows))
-            last_header, header, rows = header, {}, None
+            scan, told = _scan(source, header, rows)
+            scans.append(scan)
+            notes += [note for note in told if note not in notes]
+            first_header, header, rows = first_header or header, {}, None
         elif rows is not None:
             rows.append(line)
         elif line.startswith("*") and " " in line:
@@ -47,83 +75,85 @@ def read(source: Source) -> Measurement:
         format=FORMAT.name,
         scans=tuple(scans),
         technique=xray_technique(scans),
-        instrument=last_header.get("MEAS_COND_SYSTEM_NAME") or "Rigaku SmartLab",
-        sample=last_header.get("FILE_SAMPLE") or None,
-        operator=last_header.get("FILE_OPERATOR") or None,
-        acquired_at=_time(last_header.get("MEAS_SCAN_START_TIME", "")),
-        settings={"comment": last_header.get("FILE_COMMENT"), "memo": last_header.get("FILE_MEMO")},
-        notes=("Intensity is detected counts times the file's attenuation column.",),
+        instrument=first_header.get("FILE_SYSTEM_NAME") or "Rigaku SmartLab",
+        sample=first_header.get("FILE_SAMPLE") or None,
+        operator=first_header.get("FILE_OPERATOR") or None,
+        acquired_at=time_of(first_header.get("MEAS_SCAN_START_TIME"), *TIMES),
+        settings={"comment": first_header.get("FILE_COMMENT"), "memo": first_header.get("FILE_MEMO")},
+        notes=tuple(notes),
     )
 
 
-def _scan(source: Source, header: dict[str, str], rows: list[str]) -> Scan:
+def _scan(source: Source, header: Mapping[str, str], rows: list[str]) -> tuple[Scan, tuple[str, ...]]:
     table = numbers(source, rows)
     if table.shape[1] not in (2, 3):
-        raise UnreadableFile(f"{table.shape[1]} columns", "angle, intensity, attenuation", "Export again.", source.name)
+        raise damaged(source, f"{table.shape[1]} columns", "angle, intensity, attenuation")
     declared = header.get("MEAS_DATA_COUNT")
-    if declared is not None and int(positive_number(source, declared, "MEAS_DATA_COUNT")) != len(table):
+    if declared is not None and positive_number(source, declared, "MEAS_DATA_COUNT") != len(table):
         raise truncated(source, f"{len(table)} points", f"the {declared} that the header promises")
-    unit = header.get("MEAS_SCAN_UNIT_Y", "counts").lower()
-    attenuation = table[:, 2] if table.shape[1] == 3 else np.ones(len(table))
-    in_counts = unit == "counts"
-    if not in_counts and unit != "cps":
-        raise UnreadableFile(f"intensity in {unit!r}", "counts or cps", "Export in counts.", source.name)
-    columns = xray_columns(
-        table[:, 0],
-        table[:, 1] if in_counts else None,
-        None if in_counts else table[:, 1] * attenuation,
-        attenuation,
-        _dwell(source, header, len(table)) if in_counts else None,
+    dwell = counting_time(
+        len(table),
+        header.get("MEAS_SCAN_SPEED"),
+        header.get("MEAS_SCAN_SPEED_UNIT"),
+        header.get("MEAS_SCAN_STEP"),
     )
-    settings: dict[str, Setting] = {ours: header[theirs] for theirs, ours in KEPT.items() if theirs in header}
-    settings |= _axes(header)
-    for key, ours in (
-        ("HW_XG_WAVE_LENGTH_ALPHA1", "k_alpha_1_angstrom"),
-        ("HW_XG_WAVE_LENGTH_ALPHA2", "k_alpha_2_angstrom"),
-    ):
-        if key in header:
-            settings[ours] = positive_number(source, header[key], key)
-    settings["intensity_unit_in_file"] = unit
-    return Scan(columns, settings)
+    columns, notes = xray_columns(
+        source,
+        table[:, 0],
+        table[:, 1],
+        unit=header.get("MEAS_SCAN_UNIT_Y", "counts"),
+        attenuation=table[:, 2] if table.shape[1] == 3 else None,
+        counting_time_s=dwell,
+    )
+    settings: dict[str, Setting] = {"scan_axis": header.get("MEAS_SCAN_AXIS_X")}
+    settings |= {ours: header[theirs] for theirs, ours in KEPT.items() if header.get(theirs)}
+    settings |= _fixed_axes(header)
+    for name in ("ALPHA1", "ALPHA2"):
+        wavelength = finite_or_none(header.get(f"HW_XG_WAVE_LENGTH_{name}"))
+        if wavelength is not None:
+            settings[f"k_alpha_{name[-1]}_angstrom"] = wavelength
+    return Scan(columns, settings), (*notes, SPEED_NOTE) if "counting_time_s" in columns else notes
 
 
-def _dwell(source: Source, header: dict[str, str], points: int) -> np.ndarray | None:
-    """Return the counting time a point from scan speed and step, where the speed's unit says how."""
-    unit, speed, step = (header.get(f"MEAS_SCAN_{k}", "") for k in ("SPEED_UNIT", "SPEED", "STEP"))
-    if not (unit and speed and step):
+def counting_time(points: int, speed: str | None, speed_unit: str | None, step: str | None) -> FloatArray | None:
+    """Return the counting time of every point, (P,) [s], from Rigaku's scan speed and step; None where unknown.
+
+    Parameters
+    ----------
+    points : int
+        Number of points P.
+    speed, step : str or None
+        As the header has them; step in deg.
+    speed_unit : str or None
+        ``deg/min`` (continuous) or seconds a step.
+    """
+    value, width = finite_or_none(speed), finite_or_none(step)
+    unit = plain_unit(speed_unit)
+    if value is None or value <= 0:
         return None
-    value = positive_number(source, speed, "MEAS_SCAN_SPEED")
-    seconds = {
-        "deg/min": 60.0 * positive_number(source, step, "MEAS_SCAN_STEP") / value,
-        "sec/step": value,
-        "sec./step": value,
-        "sec": value,
-    }.get(unit.lower())
-    return None if seconds is None else np.full(points, seconds)
+    if unit == "deg/min" and width is not None and width > 0:
+        return np.full(points, 60.0 * width / value)
+    return np.full(points, value) if unit in ("sec/step", "sec", "s") else None
 
 
-def _axes(header: dict[str, str]) -> dict[str, Setting]:
+def plain_unit(text: str | None) -> str:
+    """Return a unit without dots and blanks, in lower case: 'sec./step' -> 'sec/step'."""
+    return (text or "").lower().replace(".", "").replace(" ", "")
+
+
+def _fixed_axes(header: Mapping[str, str]) -> dict[str, Setting]:
     found: dict[str, Setting] = {}
     for key, name in header.items():
-        if key.startswith("MEAS_COND_AXIS_NAME-") and name in ("Omega", "Chi", "Phi"):
-            position = header.get(key.replace("_NAME-", "_POSITION-"), "")
-            try:
-                found[f"{name.lower()}_deg"] = float(position)
-            except ValueError:
-                continue
+        if key.startswith("MEAS_COND_AXIS_NAME-") and name in AXES:
+            position = finite_or_none(header.get(key.replace("_NAME-", "_POSITION-")))
+            if position is not None:
+                found[AXES[name]] = position
     return found
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, "%m/%d/%Y %H:%M:%S")
-    except ValueError:
-        return None
 
 
 FORMAT = Format(
     "rigaku-ras",
     "Rigaku SmartLab .ras",
-    lambda head, name: head.lstrip(b"\xef\xbb\xbf").startswith((b"*RAS_DATA_START", b"*RAS_HEADER_START")),
+    lambda head, name: head.removeprefix(b"\xef\xbb\xbf").startswith((b"*RAS_DATA_START", b"*RAS_HEADER_START")),
     read,
 )

@@ -1,116 +1,199 @@
-"""Delimited text of a source meter: a header that names the columns, or a sidecar that declares them."""
+"""Delimited text of transport set-ups: a header that says every column and unit, or a sidecar that declares them.
+
+``columns:`` in the sidecar names every column in order, with its unit (``temperature_k``, ``field_oe``, ``source_a``,
+``sense_mv`` ...), null for a column to leave out. It wins over the header.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from rutile_assets.errors import UnreadableFile
-from rutile_assets.formats.measurement import Format, Measurement, Scan, Source
-from rutile_assets.formats.text import MAX_ROWS, decoded, truncated
+from rutile_assets.formats.electrical import ENDINGS, unit_named
+from rutile_assets.formats.measurement import FloatArray, Format, Measurement, Scan, Setting, Source
+from rutile_assets.formats.text import (
+    decode,
+    fields,
+    is_row,
+    lines_of,
+    looks_like_text,
+    numbers,
+    text_of,
+    time_of,
+    whole_lines,
+)
 
-# what a column may be declared as -> (our name, factor)
-COLUMNS: dict[str, tuple[str, float]] = {
-    "temperature_k": ("temperature_k", 1.0),
-    "field_t": ("field_t", 1.0),
-    "field_oe": ("field_t", 1e-4),
-    "field_koe": ("field_t", 0.1),
-    "source_a": ("source_a", 1.0),
-    "source_ua": ("source_a", 1e-6),
-    "source_v": ("source_v", 1.0),
-    "sense_v": ("sense_v", 1.0),
-    "sense_mv": ("sense_v", 1e-3),
-    "resistance_ohm": ("resistance_ohm", 1.0),
-    "configuration_index": ("configuration_index", 1.0),
-    "time_s": ("time_s", 1.0),
+MAX_HEADER_LINES = 200
+WIDE = 4  # columns of numbers that no X-ray scan has
+TITLES = (
+    (re.compile(r"temp|^t$", re.IGNORECASE), ("temperature",), "temperature"),
+    (re.compile(r"field|^[bh]$|mu_?0|µ0", re.IGNORECASE), ("field",), "field"),
+    (re.compile(r"sourc|current|excit|^i$", re.IGNORECASE), ("current", "voltage"), "source"),
+    (re.compile(r"sens|volt|^v$|meas", re.IGNORECASE), ("voltage",), "sense"),
+    (re.compile(r"resistance|^r(xx|xy)?$", re.IGNORECASE), ("resistance",), "resistance"),
+    (re.compile(r"time", re.IGNORECASE), ("time",), "time"),
+)
+# quantity of a declared column -> what its unit must measure; the unit is the rest of the name
+DECLARED = {
+    "temperature": "temperature",
+    "field": "field",
+    "source": "",
+    "sense": "voltage",
+    "voltage": "voltage",
+    "current": "current",
+    "excitation": "current",
+    "resistance": "resistance",
+    "time": "time",
+    "frequency": "frequency",
 }
-_NUMBERS = re.compile(r"^\s*[-+]?[\d.]")
+SPELLED = {"oe": "Oe", "koe": "kOe", "k": "K", "mk": "mK", "t": "T", "mt": "mT", "ohm": "Ohm", "mohm": "mOhm"}
+SPELLED |= {"v": "V", "mv": "mV", "uv": "uV", "nv": "nV", "a": "A", "ma": "mA", "ua": "uA", "na": "nA", "s": "s"}
+SPELLED |= {"hz": "Hz", "kohm": "kOhm"}
+INDEX = "configuration_index"
+REMARK = re.compile(r"\s*[A-Za-z][A-Za-z .:_\-\t]*")  # a line of words between blocks of rows ("New Temperature")
+DATE = re.compile(r"(\w+ \d{1,2}, \d{4} \d{1,2}:\d{2} [AP]M)")
 
 
 def read(source: Source) -> Measurement:
-    """Read the columns as declared.
+    """Read the table.
 
-    The sidecar's ``columns`` names every column in order, ``null`` for one to leave out. Without it the file's own
-    header has to use the same names.
+    Raises
+    ------
+    UnreadableFile
+        A column without name or unit where no sidecar declares it, a declaration of another number of columns, a cut
+        last line, words among the numbers.
     """
-    text = decoded(source)
-    lines = text.splitlines()
-    rows = [line for line in lines if _NUMBERS.match(line)]
-    first = next((i for i, line in enumerate(lines) if _NUMBERS.match(line)), 0)
+    lines = whole_lines(source, text_of(source), tabs_end_rows=True)
+    first = first_row(lines)
+    if first is None:
+        raise UnreadableFile("text without rows of numbers", "a table", "Drop the measured data.", source.name)
+    body = [line for line in lines[first:] if line.strip()]
+    remarks = [line.strip() for line in body if REMARK.fullmatch(line)]
+    table = numbers(source, [line for line in body if not REMARK.fullmatch(line)])
+    declared = source.declared.get("columns")
     header = [line for line in lines[:first] if line.strip()]
-    if len(rows) < 2 or len(rows) > MAX_ROWS:
-        raise truncated(source, f"{len(rows)} rows of numbers", "measured points")
-    mark = "\t" if "\t" in rows[0] else ";" if ";" in rows[0] else ","
-    cells = [[cell.strip() for cell in row.split(mark)] for row in rows]
-    if not text.endswith("\n") and rows[-1].count(mark) != rows[0].count(mark):
-        raise truncated(source, f"a last line cut short ({rows[-1].strip()[:40]!r})", "whole lines")
-    if not text.endswith("\n") and not rows[-1].rstrip(" ").endswith(mark):
-        raise truncated(source, f"a last line without its end ({rows[-1].strip()[-20:]!r})", "whole lines")
-    width = len(cells[0])
-    for number, row in enumerate(cells, start=1):
-        if len(row) != width:
-            raise truncated(source, f"{len(row)} columns in data row {number}", f"{width} in every row")
-    trailing = all(row[-1] == "" for row in cells)
-    names = _names(source, header, mark, width - trailing)
-    columns = {}
-    for index, name in enumerate(names):
-        if name is None:
-            continue
-        ours, factor = COLUMNS[name]
-        try:
-            columns[ours] = np.array([float(row[index]) for row in cells]) * factor
-        except ValueError as fault:
-            raise UnreadableFile(f"{fault} in column {name}", "numbers", "Copy it again.", source.name) from fault
-        if not np.isfinite(columns[ours]).all():
-            raise UnreadableFile(f"{name} that is not finite", "numbers", "Copy it again.", source.name)
-    if "temperature_k" not in columns or not {"sense_v", "resistance_ohm"} & columns.keys():
+    columns = _from_header(source, table, header) if declared is None else _from_sidecar(source, table, declared)
+    if not {"resistance_ohm", "sense_v", "voltage_v"} & set(columns):
         raise UnreadableFile(
-            f"columns {[n for n in names if n]}", "temperature and a voltage or a resistance", _how(source), source.name
+            f"the columns {', '.join(columns)}", "a voltage or a resistance", "Drop the transport data.", source.name
         )
-    described: dict[str, str] = {}
-    for line in header:
-        if match := re.match(r"^\s*([A-Za-z ]{3,30}):\s*(.+?)\s*$", line):
-            described[match.group(1)] = match.group(2)
+    said = {k.strip().lower(): v.strip() for k, colon, v in (line.partition(":") for line in header) if colon}
+    settings: dict[str, Setting] = {"remarks": said.get("remarks"), "between_rows": sorted(set(remarks))[:20] or None}
+    date = DATE.search(" ".join(header))
     return Measurement(
         format=FORMAT.name,
-        scans=(Scan(columns, {"channel": 1}),),
+        scans=(Scan(columns, {"channel": None, "label": said.get("sample name")}),),
         technique="transport",
-        settings={"header": " | ".join(line.strip() for line in header)[:500]},
-        sample=described.get("Sample name"),
-        operator=described.get("User"),
-        notes=("Columns are as the sidecar declares them.",) if "columns" in source.declared else (),
+        instrument=None,
+        sample=said.get("sample name") or None,
+        operator=said.get("user") or None,
+        acquired_at=time_of(date.group(1), "%B %d, %Y %I:%M %p") if date else None,
+        settings=settings,
+        notes=(
+            "Columns as the sidecar declares them." if declared is not None else "Columns as the file's header says.",
+            "field_t is mu0 H (1 Oe = 1e-4 T).",
+        ),
     )
 
 
-def _names(source: Source, header: list[str], mark: str, width: int) -> list[str | None]:
-    declared = source.declared.get("columns")
-    if declared is None:
-        words = [w.strip().lower() for w in header[-1].split(mark)] if header else []
-        words = words[:-1] if words and not words[-1] else words
-        if len(words) != width or not all(word in COLUMNS for word in words):
-            raise UnreadableFile(
-                f"columns {words} that do not say their units", "names with units", _how(source), source.name
-            )
-        return list(words)
+def first_row(lines: Sequence[str]) -> int | None:
+    """Return the index of the first line of numbers, None where there is none among the first lines."""
+    return next((i for i, line in enumerate(lines[:MAX_HEADER_LINES]) if is_row(line)), None)
+
+
+def title_line(header: Sequence[str]) -> list[str]:
+    """Return the column titles: the last line of the header, parted at tabs, commas, semicolons or wide gaps."""
+    line = next((line for line in reversed(header) if line.strip()), "").strip().lstrip("#%; ")
+    return [title.strip() for title in re.split(r"\t|,|;|\s{2,}", line) if title.strip()]
+
+
+def _from_header(source: Source, table: FloatArray, header: Sequence[str]) -> dict[str, FloatArray]:
+    titles = title_line(header)
+    width = table.shape[1]
+    columns: dict[str, FloatArray] = {}
+    unsaid: list[str] = []
+    for index in range(width):
+        title = titles[index] if index < len(titles) else ""
+        name, factor = _titled(title)
+        if name is None:
+            unsaid.append(repr(title) if title else f"column {index + 1}")
+        elif name in columns:
+            raise _undeclared(source, width, f"{title!r} twice")
+        else:
+            columns[name] = table[:, index] * factor
+    if unsaid:
+        raise _undeclared(source, width, f"no name or unit of {', '.join(unsaid)}")
+    return columns
+
+
+def _titled(title: str) -> tuple[str | None, float]:
+    """Return our name and the factor for a title such as 'Field (Oe)', (None, 1) where it does not say both."""
+    if re.search(r"config|index", title, re.IGNORECASE):
+        return INDEX, 1.0
+    found = re.fullmatch(r"(.*?)[\s_]*[(\[]([^()\[\]]+)[)\]]", title)
+    unit = unit_named(found.group(2)) if found else None
+    if found is None or unit is None:
+        return None, 1.0
+    for pattern, kinds, name in TITLES:
+        if pattern.search(found.group(1).strip()) and unit.measures in kinds:
+            return f"{name}_{ENDINGS[unit.measures]}", unit.factor
+    return None, 1.0
+
+
+def _from_sidecar(source: Source, table: FloatArray, declared: object) -> dict[str, FloatArray]:
+    width = table.shape[1]
     if not isinstance(declared, list) or len(declared) != width:
-        raise UnreadableFile(f"columns declared as {declared!r}", f"a list of {width}", _how(source), source.name)
-    unknown = [name for name in declared if name is not None and name not in COLUMNS]
-    if unknown:
-        raise UnreadableFile(
-            f"the declared column {unknown[0]!r}", f"one of {sorted(COLUMNS)}", _how(source), source.name
-        )
-    return [None if name is None else str(name) for name in declared]
+        count = len(declared) if isinstance(declared, list) else 0
+        raise _undeclared(source, width, f"{count} columns declared in the sidecar for {width} in the file")
+    columns: dict[str, FloatArray] = {}
+    for index, name in enumerate(declared):
+        if name is None:
+            continue
+        ours, factor = _declared(source, width, str(name))
+        if ours in columns:
+            raise _undeclared(source, width, f"{name!r} twice in the sidecar")
+        columns[ours] = table[:, index] * factor
+    if INDEX in columns and (columns[INDEX] != np.round(columns[INDEX])).any():
+        raise _undeclared(source, width, f"{INDEX} that is no whole number")
+    return columns
 
 
-def _how(source: Source) -> str:
-    example = "columns: [temperature_k, field_oe, source_a, source_v, sense_v, configuration_index, null]"
-    return f"Write {source.name}.yaml beside it, e.g. {example}."
+def _declared(source: Source, width: int, name: str) -> tuple[str, float]:
+    if name == INDEX:
+        return name, 1.0
+    quantity, _, ending = name.rpartition("_")
+    unit = unit_named(SPELLED.get(ending))
+    kind = DECLARED.get(quantity)
+    fits = unit is not None and (unit.measures == kind or (kind == "" and unit.measures in ("current", "voltage")))
+    if not fits or unit is None:
+        raise _undeclared(source, width, f"the column {name!r} in the sidecar")
+    return f"{quantity}_{ENDINGS[unit.measures]}", unit.factor
 
 
-def _recognises(head: bytes, name: str) -> bool:
-    text = head.decode("latin-1").lower()
-    return b"\0" not in head and "temp" in text and any(word in text for word in ("sense", "resistance", "source"))
+def _undeclared(source: Source, width: int, found: str) -> UnreadableFile:
+    return UnreadableFile(
+        found,
+        f"{width} columns, each with name and unit",
+        f"Write {source.name}.yaml beside the file with `columns: [temperature_k, field_oe, source_a, source_v,"
+        f" sense_v, {INDEX}, null]` (its {width} columns in order, null for one to leave out).",
+        source.name,
+    )
 
 
-FORMAT = Format("source-meter-text", "Delimited text of a source meter, with declared columns", _recognises, read)
+def recognises(head: bytes, name: str) -> bool:
+    """Tell by four or more columns of numbers, or by titles of temperature or field."""
+    if not looks_like_text(head):
+        return False
+    lines = lines_of(decode(head))
+    first = first_row(lines)
+    if first is None:
+        return False
+    titles = " ".join(title_line(lines[:first]))
+    electrical = re.search(r"\btemp|\bfield|resistance|\bsource\b|\bsense\b", titles, re.IGNORECASE)
+    return len(fields(lines[first])) >= WIDE or electrical is not None
+
+
+FORMAT = Format("source-meter-text", "Delimited transport text (source meter) with named columns", recognises, read)

@@ -1,162 +1,176 @@
-"""PANalytical .xrdml, plain or .bz2: one <scan> for each scan; intensities, counting times, attenuation."""
+"""PANalytical .xrdml (plain or bz2): one or many scans; which number is already multiplied by the attenuator.
+
+In schema 1.x ``intensities`` are multiplied by ``beamAttenuationFactors`` already (in the files at hand every
+attenuated intensity is a whole multiple of its factor); in schema 2.x ``counts`` are as the detector counted them.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import numpy as np
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 
 from rutile_assets.errors import UnreadableFile
 from rutile_assets.formats.archive import bz2_content
 from rutile_assets.formats.measurement import FloatArray, Format, Measurement, Scan, Setting, Source
-from rutile_assets.formats.text import numbers, truncated, xray_columns, xray_technique
+from rutile_assets.formats.text import damaged, finite_or_none, iso_time, numbers, truncated
+from rutile_assets.formats.xml import parse, text_at
+from rutile_assets.formats.xray import xray_columns, xray_technique
 
-_AXES = {"2Theta": "two_theta_deg", "Omega": "omega_deg", "Chi": "chi_deg", "Psi": "chi_deg", "Phi": "phi_deg"}
-MAX_POINTS = 1_000_000
+ROOT = b"<xrdMeasurements"
+AXES = {"2Theta": "two_theta_deg", "Omega": "omega_deg", "Chi": "chi_deg", "Psi": "chi_deg", "Phi": "phi_deg"}
+MAX_SCANS = 20_000
+NOT_MULTIPLES = (
+    "Attenuated intensities are not whole multiples of their factors; they are taken as multiplied already, as the"
+    " schema says."
+)
 
 
 def read(source: Source) -> Measurement:
-    """Read every completed scan.
+    """Read every scan of every measurement in the file.
 
-    ``<counts>`` are as the detector counted; ``<intensities>`` have the attenuation factors multiplied in already
-    (the whole-number counts come back on division by them), so they are divided by them to give detected counts.
+    Raises
+    ------
+    UnreadableFile
+        Damaged, hostile or cut XML or bz2; positions, counting times, factors and intensities that do not match.
     """
-    content = bz2_content(source) if source.head(3) == b"BZh" else source.read()
-    try:
-        root = fromstring(content)
-    except ParseError as fault:
-        raise truncated(source, f"XML that breaks off ({fault})", "a whole .xrdml") from fault
-    except (DefusedXmlException, ValueError, LookupError) as fault:
+    packed = source.head(3) == b"BZh"
+    content = bz2_content(source) if packed else source.read()
+    if ROOT not in content[:4096]:
         raise UnreadableFile(
-            f"XML with entities or a wrong encoding ({type(fault).__name__})",
-            "plain XML",
-            "Do not open it.",
+            "a bz2 file that holds no .xrdml" if packed else "XML without <xrdMeasurements>",
+            "a PANalytical .xrdml",
+            "Unpack it and drop the instrument's file.",
             source.name,
-        ) from fault
-    for element in root.iter():
-        element.tag = element.tag.rsplit("}", 1)[-1] if isinstance(element.tag, str) else ""
-    if root.tag != "xrdMeasurements":
-        raise UnreadableFile(f"XML <{root.tag}>", "<xrdMeasurements>", "Export as .xrdml.", source.name)
-    wave = {tag: _number(root.find(f".//{tag}")) for tag in ("kAlpha1", "kAlpha2")}
-    scans = tuple(_scan(source, scan, wave) for scan in root.iter("scan"))
+        )
+    root = parse(source, content, "the .xrdml")
+    scans: list[Scan] = []
+    notes: list[str] = []
+    for measurement in root.iter("xrdMeasurement"):
+        for element in measurement.iter("scan"):
+            scan, told = _scan(source, measurement, element)
+            scans.append(scan)
+            notes += [note for note in told if note not in notes]
+            if len(scans) > MAX_SCANS:
+                raise UnreadableFile(f"over {MAX_SCANS} scans", "fewer", "Split the file.", source.name)
     if not scans:
-        raise truncated(source, "no <scan>", "at least one")
-    start = root.find(".//startTimeStamp")
-    entries = [entry.text or "" for entry in root.iter("entry")]
-    system = next((text.split("=", 1)[1] for text in entries if "Diffractometer system=" in text), None)
+        raise damaged(source, "no scan", "at least one <scan>")
     return Measurement(
         format=FORMAT.name,
-        scans=scans,
+        scans=tuple(scans),
         technique=xray_technique(scans),
-        instrument=f"PANalytical {system or ''}".strip(),
-        sample=_words(root.find(".//sample/name")) or _words(root.find(".//sample/id")),
-        operator=_words(root.find(".//author/name")),
-        acquired_at=_time(_words(start)),
-        settings={"ratio_k_alpha_2": _number(root.find(".//ratioKAlpha2KAlpha1"))},
-        notes=("Attenuation factors are multiplied in already in <intensities>; detected counts are without them.",),
+        instrument="PANalytical " + (text_at(root, "instrumentControlSoftware") or "diffractometer"),
+        sample=text_at(root, "sample/name") or text_at(root, "sample/id"),
+        operator=text_at(root, "author/name"),
+        acquired_at=iso_time(text_at(root, "startTimeStamp")),
+        settings=_settings(root),
+        notes=tuple(notes),
     )
 
 
-def _scan(source: Source, scan: Any, wave: dict[str, float | None]) -> Scan:
-    counts_in, corrected = scan.find(".//counts"), scan.find(".//intensities")
-    given = counts_in if counts_in is not None else corrected
-    if given is None or not given.text:
-        raise truncated(source, "a <scan> without intensities", "<intensities> or <counts>")
-    if given.get("unit", "counts") not in ("counts", "cps"):
-        raise UnreadableFile(f"intensity in {given.get('unit')!r}", "counts or cps", "Export in counts.", source.name)
-    values = numbers(source, given.text.split(), columns=1)[:, 0]
-    if len(values) > MAX_POINTS:
-        raise UnreadableFile(f"{len(values)} points in a scan", f"at most {MAX_POINTS}", "Split it.", source.name)
-    factors = scan.find(".//beamAttenuationFactors")
-    attenuation = None if factors is None else numbers(source, (factors.text or "").split(), columns=1)[:, 0]
-    if attenuation is not None and (len(attenuation) != len(values) or (attenuation <= 0).any()):
-        raise truncated(source, f"{len(attenuation)} attenuation factors for {len(values)} points", "one for each, > 0")
-    times = _times(source, scan, len(values))
-    in_counts = given.get("unit", "counts") == "counts"
-    counts = values if counts_in is not None or attenuation is None else values / attenuation
-    settings: dict[str, Setting] = {"scan_axis": scan.get("scanAxis"), "scan_mode": scan.get("mode")}
-    settings |= {"k_alpha_1_angstrom": wave["kAlpha1"], "k_alpha_2_angstrom": wave["kAlpha2"]}
-    columns: dict[str, FloatArray] = {}
-    for positions in scan.iter("positions"):
-        name = _AXES.get(positions.get("axis", ""))
+def _settings(root: Any) -> dict[str, Setting]:
+    settings: dict[str, Setting] = {
+        "anode": text_at(root, "anodeMaterial"),
+        "program": text_at(root, "applicationSoftware"),
+        "comment": "; ".join(e.text.strip() for e in root.iter("entry") if e.text and e.text.strip()) or None,
+    }
+    for tag, name in (("monochromator", "monochromator"), ("detector", "detector"), ("divergenceSlit", "slit")):
+        element = root.find(f".//{tag}")
+        settings[name] = element.get("name") if element is not None else None
+    opening = finite_or_none(text_at(root, "incidentBeamPath/divergenceSlit/height"))
+    if opening is not None:
+        settings["slit_height_mm"] = opening
+    return settings
+
+
+def _scan(source: Source, measurement: Any, scan: Any) -> tuple[Scan, tuple[str, ...]]:
+    data = scan.find(".//dataPoints")
+    if data is None:
+        raise damaged(source, "a scan without <dataPoints>", "measured points")
+    element, raw = data.find("counts"), True
+    if element is None:
+        element, raw = data.find("intensities"), False
+    if element is None:
+        raise damaged(source, "points without counts or intensities", "measured intensities")
+    values = _list(source, element)
+    factors = _per_point(source, data, "beamAttenuationFactors", "commonBeamAttenuationFactor", len(values))
+    if raw and (data.find("divergenceCorrections") is not None or data.find("commonDivergenceCorrection") is not None):
+        raise UnreadableFile(
+            "raw counts with divergence corrections", "a fixed slit", "Export it with a fixed slit.", source.name
+        )
+    positions, settings = _positions(source, data, len(values))
+    columns, notes = xray_columns(
+        source,
+        positions.pop("two_theta_deg"),
+        values,
+        unit=element.get("unit", "counts"),
+        attenuation=factors,
+        attenuation_applied=not raw,
+        counting_time_s=_per_point(source, data, "countingTimes", "commonCountingTime", len(values)),
+    )
+    settings |= {"scan_axis": scan.get("scanAxis"), "scan_mode": scan.get("mode")}
+    for number in (1, 2):
+        wavelength = finite_or_none(text_at(measurement, f"usedWavelength/kAlpha{number}"))
+        if wavelength is not None:
+            settings[f"k_alpha_{number}_angstrom"] = wavelength
+    used = measurement.find(".//usedWavelength")
+    settings["wavelength_intended"] = used.get("intended") if used is not None else None
+    if factors is not None and factors.max() > 1 and not raw and "detected_counts" not in columns:
+        notes = (*notes, NOT_MULTIPLES)
+    status = scan.get("status", "Completed")
+    if status != "Completed":
+        settings["status"] = status
+        notes = (*notes, f"The instrument calls a scan {status!r}: its end position is taken as its last point's.")
+    return Scan(columns | positions, settings), notes
+
+
+def _positions(source: Source, data: Any, points: int) -> tuple[dict[str, FloatArray], dict[str, Setting]]:
+    moving: dict[str, FloatArray] = {}
+    fixed: dict[str, Setting] = {}
+    for element in data.iter("positions"):
+        name = AXES.get(element.get("axis", ""))
         if name is None:
             continue
-        place = _positions(source, positions, len(values))
-        if isinstance(place, float):
-            settings[name] = place
+        if element.get("unit") != "deg":
+            raise damaged(source, f"{element.get('axis')} in {element.get('unit')!r}", "degrees")
+        listed, common = element.find("listPositions"), finite_or_none(text_at(element, "commonPosition"))
+        start, end = (finite_or_none(text_at(element, tag)) for tag in ("startPosition", "endPosition"))
+        if listed is not None:
+            moving[name] = _list(source, listed)
+        elif start is not None and end is not None:
+            moving[name] = np.linspace(start, end, points)
+        elif common is not None:
+            fixed[name] = common
         else:
-            columns[name] = place
-    if "two_theta_deg" not in columns:
-        raise UnreadableFile("a scan without a 2Theta axis", "2Theta positions", "Export a 2Theta scan.", source.name)
-    if "omega_deg" in columns:
-        settings["omega_deg"] = float(columns["omega_deg"].mean())
-    intensity = xray_columns(
-        columns.pop("two_theta_deg"),
-        counts if in_counts else None,
-        None if in_counts else values,
-        attenuation,
-        times if in_counts else None,
-    )
-    return Scan({**intensity, **columns}, settings)
-
-
-def _times(source: Source, scan: Any, points: int) -> FloatArray | None:
-    common, each = scan.find(".//commonCountingTime"), scan.find(".//countingTimes")
-    if common is not None:
-        seconds = _number(common)
-        if seconds is None or seconds <= 0:
-            raise truncated(source, f"counting time {common.text!r}", "a positive time")
-        return np.full(points, seconds)
-    if each is None:
-        return None
-    times = numbers(source, (each.text or "").split(), columns=1)[:, 0]
-    if len(times) != points or (times <= 0).any():
-        raise truncated(source, f"{len(times)} counting times for {points} points", "one for each")
-    return times
-
-
-def _positions(source: Source, positions: Any, points: int) -> FloatArray | float:
-    listed = positions.find("listPositions")
-    if listed is not None:
-        values = numbers(source, (listed.text or "").split(), columns=1)[:, 0]
+            raise damaged(source, f"no position of {element.get('axis')}", "start and end, a list or one position")
+    for name, values in moving.items():
         if len(values) != points:
-            raise truncated(source, f"{len(values)} positions for {points} points", "one for each")
-        return values
-    common = _number(positions.find("commonPosition"))
-    first, last = _number(positions.find("startPosition")), _number(positions.find("endPosition"))
-    if first is not None and last is not None:
-        return np.linspace(first, last, points)
-    if common is None:
-        raise truncated(source, f"no positions of {positions.get('axis')}", "start and end, a list, or a common one")
-    return common
+            raise truncated(source, f"{points} intensities and {len(values)} positions", f"as many in {name}")
+    if "two_theta_deg" in fixed:
+        moving["two_theta_deg"] = np.full(points, float(str(fixed.pop("two_theta_deg"))))
+    if "two_theta_deg" not in moving:
+        raise damaged(source, "no positions of 2Theta", "the angle of every point")
+    return moving, fixed
 
 
-def _number(element: Any) -> float | None:
-    try:
-        return float(element.text) if element is not None else None
-    except (TypeError, ValueError):
+def _list(source: Source, element: Any) -> FloatArray:
+    return numbers(source, (element.text or "").split(), columns=1)[:, 0]
+
+
+def _per_point(source: Source, data: Any, listed: str, common: str, points: int) -> FloatArray | None:
+    element = data.find(listed)
+    if element is not None:
+        return _list(source, element)
+    element = data.find(common)
+    if element is None:
         return None
+    return np.full(points, float(_list(source, element)[0]))
 
 
-def _words(element: Any) -> str | None:
-    return element.text.strip() or None if element is not None and element.text else None
+def recognises(head: bytes, name: str) -> bool:
+    """Tell by the root element; bz2 hides it, so any bz2 file is looked into."""
+    return re.search(ROOT, head) is not None or head.startswith(b"BZh")
 
 
-def _time(text: str | None) -> datetime | None:
-    try:
-        # the instrument's own clock, as every other format has it
-        return datetime.fromisoformat(text).replace(tzinfo=None) if text else None
-    except ValueError:
-        return None
-
-
-FORMAT = Format(
-    "panalytical-xrdml",
-    "PANalytical .xrdml, also .xrdml.bz2",
-    lambda head, name: b"<xrdMeasurements" in head or (head.startswith(b"BZh") and ".xrdml" in name.lower()),
-    read,
-)
+FORMAT = Format("panalytical-xrdml", "PANalytical .xrdml, also .xrdml.bz2", recognises, read)

@@ -140,10 +140,21 @@ def terraces(levelled: FloatArray, step: float) -> tuple[float, float]:
     step, and means something only where the coherence is high.
     """
     phase = np.exp(2j * np.pi * levelled / step)
-    spectrum = np.fft.fft2(phase, s=(2 * levelled.shape[0], 2 * levelled.shape[1]))
-    place = np.unravel_index(np.argmax(np.abs(spectrum)), spectrum.shape)
-    coherence = float(np.abs(spectrum[place])) / levelled.size
-    y, x = np.mgrid[: levelled.shape[0], : levelled.shape[1]]
-    wave = np.exp(-2j * np.pi * (place[0] * y / spectrum.shape[0] + place[1] * x / spectrum.shape[1]))
-    folded = np.angle(phase * wave * np.exp(-1j * np.angle(spectrum[place]))) * step / (2.0 * np.pi)
-    return coherence, float(folded.std())
+    height, width = levelled.shape
+    spectrum = np.abs(np.fft.fft2(phase, s=(2 * height, 2 * width)))
+    place = np.unravel_index(np.argmax(spectrum), spectrum.shape)
+
+    def strength(frequency: FloatArray) -> complex:
+        along_y = np.exp(-2j * np.pi * frequency[0] * np.arange(height))
+        along_x = np.exp(-2j * np.pi * frequency[1] * np.arange(width))
+        return complex(along_y @ phase @ along_x) / levelled.size
+
+    start = np.array([place[0] / (2 * height), place[1] / (2 * width)])
+    simplex = start + np.array([[0.0, 0.0], [0.25 / height, 0.0], [0.0, 0.25 / width]])
+    options = {"initial_simplex": simplex, "xatol": 1e-7, "fatol": 1e-6}
+    best = minimize(lambda f: -abs(strength(f)), start, method="Nelder-Mead", options=options).x
+    found = strength(best)
+    y, x = np.mgrid[:height, :width]
+    wave = np.exp(-2j * np.pi * (best[0] * y + best[1] * x) - 1j * np.angle(found))
+    folded = np.angle(phase * wave) * step / (2.0 * np.pi)
+    return abs(found), float(folded.std())

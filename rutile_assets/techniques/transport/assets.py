@@ -64,7 +64,7 @@ def tabulate(measurement: Measurement) -> pd.DataFrame:
             frames.append(
                 pd.DataFrame(
                     {name: scan.columns[name] for name in ("temperature_k", "field_t", "resistance_ohm")}
-                ).assign(arrangement=arrangement, configuration_index=int(str(scan.settings.get("channel", 0))))
+                ).assign(arrangement=arrangement, configuration_index=int(_digits(scan.settings.get("channel")) or 0))
             )
     if not frames:
         raise WrongContent(
@@ -202,8 +202,8 @@ def _by_configuration(scan: Scan, declared: object) -> pd.DataFrame:
 def _arrangement(scan: Scan, declared: object) -> str | None:
     number, label = scan.settings.get("channel"), str(scan.settings.get("label") or "")
     if isinstance(declared, dict):
-        names = {re.sub(r"\D", "", str(key)): value for key, value in declared.items()}
-        told = names.get(str(number))
+        names = {_digits(key): value for key, value in declared.items()}
+        told = names.get(_digits(number))
         if told is not None and told not in ARRANGEMENTS:
             raise WrongContent(
                 f"channel {number} as {told!r}", f"one of {', '.join(ARRANGEMENTS)}", "Correct the sidecar."
@@ -218,6 +218,11 @@ def _arrangement(scan: Scan, declared: object) -> str | None:
         f"one of {', '.join(ARRANGEMENTS)} for every channel that is to be used",
         "Write channels: {1: hall, 2: vdp_a, 3: vdp_b} in a sidecar (leave out what is not van der Pauw).",
     )
+
+
+def _digits(name: object) -> str:
+    """Return the number in a channel's name: bridge1, ch 1 and 1 are the same channel."""
+    return re.sub(r"\D", "", str(name))
 
 
 def _temperatures(film: Film) -> list[tuple[int, int, dict[str, Readings]]]:

@@ -260,7 +260,11 @@ def estimate(sheet_at: Sheet | None, hall_at: Hall | None, chosen: TransportPara
     n_2D = 1/(e |dR_xy/d(mu0 H)|) and mu = |dR_xy/d(mu0 H)| / R_s, only where the Hall effect is linear and its slope is
     significant. A positive slope means holes in the wiring as recorded.
     """
-    quantities, values, rows, notes, systematics = [], [], [], [], []
+    quantities: list[str] = []
+    values: list[float] = []
+    rows: list[list[float]] = []
+    notes: list[str] = []
+    systematics: dict[str, FloatArray] = {}
     std_s = sheet_at.statistical_std_ohm if sheet_at else 0.0
     std_h = hall_at.slope_std_ohm_per_t if hall_at else 0.0
     if sheet_at:
@@ -300,7 +304,7 @@ def estimate(sheet_at: Sheet | None, hall_at: Hall | None, chosen: TransportPara
     std_a = hall_at.anomalous_std_ohm if hall_at and hall_at.verdict == "anomalous" else 0.0
     covariance = matrix @ np.diag([std_s**2, std_h**2, std_a**2]) @ matrix.T
     if sheet_at and sheet_at.reciprocity_ohm > 0:
-        systematics = [("reciprocity", matrix[:, 0] * sheet_at.reciprocity_ohm)]
+        systematics["reciprocity"] = matrix[:, 0] * sheet_at.reciprocity_ohm
     kelvin = (sheet_at or hall_at).temperature_k  # type: ignore[union-attr]
     return Estimate(
         tuple(quantities),
@@ -310,7 +314,7 @@ def estimate(sheet_at: Sheet | None, hall_at: Hall | None, chosen: TransportPara
         "tanh by BIC",
         "repeat",
         (temperature_label(kelvin),) * len(quantities),
-        dict(systematics),
+        systematics,
         tuple(notes),
     )
 

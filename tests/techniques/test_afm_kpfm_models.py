@@ -1,0 +1,185 @@
+"""Roughness and contact potential: levelling, errors of correlated means, signs, real images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rutile_assets import formats
+from rutile_assets.errors import FitFailed, WrongContent
+from rutile_assets.formats.measurement import Measurement, Source
+from rutile_assets.physics.contact_potential import v_cpd_of_bias, work_functions
+from rutile_assets.physics.maps import LEVELLING, bow_levelled, mean_std, plane_levelled, sq, sq_std, terraces
+from rutile_assets.simulation.afm import AfmSetup, scanned, surface
+from rutile_assets.simulation.noise import gaussian_field
+from rutile_assets.simulation.realism import Realism
+from rutile_assets.techniques.afm.assets import heights
+from rutile_assets.techniques.afm.model import AfmParameters, estimate, roughness
+from rutile_assets.techniques.kpfm.assets import potentials
+from rutile_assets.techniques.kpfm.model import KpfmParameters, MapPotential, film_estimate, map_potential
+
+READ_ONCE = AfmParameters()
+
+
+@pytest.mark.parametrize(
+    ("name", "plane_pm"), [("nanoscopeAFM_Veeco_20160622.003", 10174.0), ("jmarini_full_multiple_images.spm", 6948.0)]
+)
+def test_plane_levelled_sq_of_real_images(realdata: Path, name: str, plane_pm: float) -> None:
+    image = heights(formats.read(Source.of(realdata / "afm" / name)))[0]
+    assert roughness(image.values, "plane", READ_ONCE).sq_pm == pytest.approx(plane_pm, rel=5e-3)
+
+
+def test_a_plane_and_a_bow_leave_nothing() -> None:
+    y, x = np.mgrid[:40, :60].astype(float)
+    np.testing.assert_allclose(plane_levelled(3 + 0.2 * x - 0.7 * y), 0, atol=1e-10)
+    np.testing.assert_allclose(bow_levelled(1 - 0.2 * x + 0.01 * x * y - 0.003 * y * y), 0, atol=1e-9)
+
+
+def test_levelling_twice_changes_nothing_more() -> None:
+    image = np.random.default_rng(0).normal(size=(64, 64))
+    for name in ("plane", "row_linear", "row_median"):
+        once = LEVELLING[name](image)
+        assert sq(LEVELLING[name](once)) == pytest.approx(sq(once), rel=2e-3)
+
+
+def test_an_ideal_staircase_has_sq_of_a_step_over_root_12() -> None:
+    x = np.arange(512)
+    stairs = 0.3248 * np.floor(np.add.outer(0.011 * x, 0.037 * x))
+    assert 1e3 * sq(plane_levelled(stairs)) == pytest.approx(93.8, rel=0.02)
+    coherence, on_terraces = terraces(plane_levelled(stairs), 0.3248)
+    assert coherence > 0.95
+    assert on_terraces < 0.02
+
+
+def test_roughness_on_terraces_is_found_and_not_claimed_where_none_are_seen() -> None:
+    rng = np.random.default_rng(0)
+    x = np.arange(256)
+    stairs = 0.3248 * np.floor(np.add.outer(0.02 * x, 0.05 * x))
+    found = roughness(stairs + 0.04 * rng.normal(size=stairs.shape), "plane", READ_ONCE)
+    assert found.terrace_sq_pm == pytest.approx(40.0, rel=0.05)
+    assert roughness(0.2 * rng.normal(size=(256, 256)), "plane", READ_ONCE).terrace_sq_pm is None
+
+
+def test_simulated_images_with_steps_jumps_drift_and_bow_are_right_within_8_percent() -> None:
+    """physics.md d; the recipe there: 2 um, line jumps of 0.15 nm. 256 pixels here, 12 images."""
+    realism = Realism(line_jump_nm=0.15, tip_change_probability=0.0)
+    ratios = []
+    for seed in range(12):
+        rng = np.random.default_rng([seed, 11])
+        image = scanned(surface(AfmSetup(), 178.0, realism, rng), realism, rng)
+        ratios.append(roughness(image, READ_ONCE.levelling, READ_ONCE).sq_pm / 178.0)
+    assert np.abs(np.array(ratios) - 1).max() < 0.08
+
+
+def test_the_spread_between_levellings_is_a_named_systematic() -> None:
+    rng = np.random.default_rng(0)
+    image = scanned(surface(AfmSetup(), 178.0, Realism(), rng), Realism(), rng)
+    by = {name: roughness(image, name, READ_ONCE) for name in LEVELLING}
+    numbers = estimate(by, READ_ONCE, "")
+    alike = [by[name].sq_pm for name in by if name.endswith("_bow")]
+    assert numbers.systematics["levelling"][0] == pytest.approx(np.std(alike, ddof=1))
+    assert "second order" in numbers.method
+
+
+@pytest.mark.parametrize(
+    ("pixels", "correlation_px", "line_v"), [(256, 2, 0), (256, 6, 0), (256, 12, 0), (256, 6, 4e-4)]
+)
+def test_map_mean_pulls_have_mean_0_and_width_1(pixels: int, correlation_px: float, line_v: float) -> None:
+    """Smooth patches, white noise, line offsets and a linear drift; the pixel-naive error is 17 times too small."""
+    pulls, naive = [], []
+    for seed in range(400):
+        rng = np.random.default_rng([seed, int(correlation_px), pixels])
+        bias = 0.3 + 1.6e-3 * gaussian_field((pixels, pixels), correlation_px, rng)
+        bias += 3e-4 * rng.normal(size=bias.shape) + line_v * rng.normal(size=(pixels, 1))
+        bias += 5e-4 * rng.normal() * np.linspace(-0.5, 0.5, pixels)[:, None]
+        found = map_potential(bias, "tip")
+        pulls.append((found.mean_v - 0.3) / found.mean_std_v)
+        naive.append((found.mean_v - 0.3) / (found.spread_v / pixels))
+        assert abs(found.mean_v - 0.3) < 1e-3
+    assert abs(np.mean(pulls)) < 0.1
+    assert 0.9 < np.std(pulls, ddof=1) < 1.1
+    assert np.std(naive) > 2.5
+
+
+def test_sq_pulls_have_width_1_on_a_stationary_surface() -> None:
+    pulls = []
+    for seed in range(300):
+        surface_nm = 0.2 * gaussian_field((256, 256), 6.0, np.random.default_rng([seed, 3]))
+        pulls.append((sq(surface_nm) - 0.2) / sq_std(surface_nm))
+    assert abs(np.mean(pulls)) < 0.15
+    assert 0.9 < np.std(pulls, ddof=1) < 1.1
+
+
+def test_the_error_of_white_noise_is_the_textbook_one() -> None:
+    ratios = [mean_std(np.random.default_rng(s).normal(size=(128, 128))) * 128 for s in range(40)]
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_film_mean_weighs_the_scatter_of_its_maps() -> None:
+    """Pulls over films of three maps whose tip moves by the lab's 3 mV from map to map."""
+    pulls = []
+    for seed in range(1000):
+        rng = np.random.default_rng([seed, 9])
+        maps = [MapPotential(0.5 + 3e-3 * rng.normal() + 1e-4 * rng.normal(), 1e-4, 1.6e-3) for _ in range(3)]
+        numbers = film_estimate(maps, KpfmParameters())
+        pulls.append((numbers.value("v_cpd_v") - 0.5) / numbers.sigma("v_cpd_v"))
+    assert abs(np.mean(pulls)) < 0.1
+    assert 0.9 < np.std(pulls, ddof=1) < 1.1
+    alone = film_estimate([MapPotential(0.5, 1e-4, 1e-3)], KpfmParameters())
+    assert alone.sigma("v_cpd_v") == pytest.approx(3e-3, rel=0.01)
+    assert "not measured here" in alone.notes[0]
+
+
+def test_the_sign_follows_the_electrode_that_carries_the_bias() -> None:
+    """Phi_sample = Phi_tip - e V_CPD whichever electrode is biased."""
+    bias = np.array([0.2, 0.3])
+    np.testing.assert_array_equal(v_cpd_of_bias(bias, "tip"), bias)
+    np.testing.assert_array_equal(v_cpd_of_bias(bias, "sample"), -bias)
+    with pytest.raises(ValueError, match="both"):
+        v_cpd_of_bias(bias, "both")
+
+
+def test_work_functions_share_the_reference_and_differences_do_not() -> None:
+    """physics.md e: 0.052 eV a point, correlation 0.963, a difference of 0.0141 and not 0.0735."""
+    v, std = np.array([0.0, 0.4, -0.2]), np.full(3, 0.01)
+    values, covariance = work_functions(v, std, 0, 5.0, 0.05)
+    np.testing.assert_allclose(values, [5.0, 4.6, 5.2])
+    assert np.sqrt(covariance[1, 1]) == pytest.approx(0.052, abs=5e-4)
+    assert covariance[1, 2] / covariance[1, 1] == pytest.approx(0.963, abs=1e-3)
+    assert np.sqrt(covariance[1, 1] + covariance[2, 2] - 2 * covariance[1, 2]) == pytest.approx(0.0141, abs=1e-4)
+    assert covariance[0, 0] == pytest.approx(0.05**2)
+    rng = np.random.default_rng(0)
+    drawn = v + std * rng.normal(size=(200_000, 3))
+    sampled = 5.0 + 0.05 * rng.normal(size=(200_000, 1)) + drawn[:, :1] - drawn
+    np.testing.assert_allclose(np.cov(sampled.T), covariance, atol=3e-5)
+
+
+@pytest.mark.parametrize("name", ["autexys_EFM_0003.ibw", "autexys_SGM0003.ibw", "nanoAFMr_AR_20211011.ibw"])
+def test_real_maps_without_a_potential_channel_are_refused_with_their_channels(realdata: Path, name: str) -> None:
+    with pytest.raises(WrongContent, match=r"no potential channel \(channels: HeightRetrace, AmplitudeRetrace"):
+        potentials(formats.read(Source.of(realdata / "kpfm" / name)))
+
+
+def test_a_real_potential_map_is_refused_until_someone_says_where_the_bias_was(realdata: Path) -> None:
+    measurement = formats.read(Source.of(realdata / "kpfm" / "dbecerril_CPD_CdTe_0per_350C_2.gwy"))
+    with pytest.raises(WrongContent, match="bias_on: tip or bias_on: sample"):
+        potentials(measurement)
+    told = Measurement(**{**vars(measurement), "settings": {**measurement.settings, "bias_on": "tip"}})
+    maps, bias_on = potentials(told)
+    found = map_potential(maps[0].values, bias_on)
+    assert 1.2321 < found.mean_v < 1.4204
+
+
+@pytest.mark.parametrize("image", [np.zeros((64, 64)), np.ones((4, 4)), np.full((64, 64), np.nan)])
+def test_images_without_information_are_refused(image: np.ndarray) -> None:
+    with pytest.raises(FitFailed):
+        roughness(image, "plane", READ_ONCE)
+    with pytest.raises(FitFailed):
+        map_potential(image, "tip")
+
+
+def test_an_unknown_levelling_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(FitFailed, match="median_difference"):
+        roughness(np.random.default_rng(0).normal(size=(32, 32)), "magic", READ_ONCE)
