@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rutile_assets.table import Column, Table
 
 GROWTH_ID = Column("growth_id", "text", "the film: the growth's id in growth.yaml")
 ENTITY_ID = Column("entity_id", "bigint", "the version of the asset that holds this row; leads to its lineage")
 FILE_ID = Column("file_id", "bigint", "the raw file the row was read or derived from")
+MATERIAL = Column("material", "text", "chemical formula of the layer")
+LAYER_INDEX = Column("layer_index", "integer", "1 for the lowest layer that was grown, 0 for the substrate", minimum=0)
+POINT_INDEX = Column("point_index", "integer", "number within its scan, sweep or curve, from 1", minimum=1)
+CHANNEL_INDEX = Column("channel_index", "integer", "image inside the file, from 1", minimum=1)
+ARRAY = Column("array", "text", "reference to the values in the array store, (Y, X), row 0 at the top")
+TEMPERATURE = Column("temperature_k", "double", "temperature of the sample", minimum=0)
+NOTES = Column("notes", "text", "what a reader must know")
+
+
+def nullable(column: Column) -> Column:
+    """Return the same column where NULL may stand."""
+    return replace(column, nullable=True)
 
 
 def film_table(name: str, description: str, *, grain: str, key: tuple[str, ...], columns: tuple[Column, ...]) -> Table:

@@ -298,7 +298,7 @@ def _commit(lake: Lake, batch: _Batch, run: RunContext, duration: float) -> None
             "seed": None,
             "snapshot": None,
             "started_at": now,
-            "duration_s": duration,
+            "wall_time_s": duration,
         }
         writer.append("activity", [activity])
         rows = [_raw_file_row(writer, batch, a, activity_id, now) for a in batch.accepted]

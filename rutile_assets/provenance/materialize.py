@@ -93,7 +93,7 @@ def materialize(lake: Lake, home: Home, asset: FilmAsset, growth_id: str, run: R
             "seed": film.seed,
             "snapshot": snapshot,
             "started_at": started,
-            "duration_s": duration,
+            "wall_time_s": duration,
         }
         entity = {
             "entity_id": entity_id,

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from rutile_assets.columns import ENTITY_ID, FILE_ID, GROWTH_ID
+from rutile_assets.columns import ENTITY_ID, FILE_ID, GROWTH_ID, MATERIAL, NOTES, TEMPERATURE, nullable
 from rutile_assets.table import Column, Table
 from rutile_assets.units import STD_SOURCES
 
 ACTIVITY_ID = Column("activity_id", "bigint", "one execution of one asset for one film, or one ingest of one file")
 RUN_ID = Column("run_id", "bigint", "the run that the activity belonged to")
 SHA256 = Column("sha256", "text", "sha256 of the file's bytes: its name in the vault")
+TECHNIQUE = Column("technique", "text", "the room that it belongs to")
+DATA_VERSION = Column(
+    "data_version", "text", "digest of the content; of a raw file, of its bytes and declared settings"
+)
+ENVIRONMENT_ID = Column("environment_id", "text", "digest of an environment")
+ASSET = Column("asset", "text", "the asset; ingest for an ingest, the technique for a raw file")
 CODE_VERSION = Column("code_version", "text", "digest of the source of the asset's function and of all it uses here")
 
 RAW_OBJECT = Table(
@@ -28,7 +34,7 @@ RAW_FILE = Table(
         FILE_ID,
         SHA256,
         GROWTH_ID,
-        Column("technique", "text", "the room that the file belongs to"),
+        TECHNIQUE,
         Column("original_path", "text", "path inside the film's folder, with forward slashes"),
         Column("instrument", "text", "as the file says", nullable=True),
         Column("acquired_at", "timestamp", "start of the measurement by the instrument's clock", nullable=True),
@@ -36,7 +42,7 @@ RAW_FILE = Table(
         Column("declared", "text", "the sidecar's part of the settings, JSON; it wins over the file"),
         Column("reader", "text", "the format"),
         Column("reader_version", "text", "code version of the reader"),
-        Column("data_version", "text", "digest of the bytes and of the declared settings"),
+        DATA_VERSION,
         ACTIVITY_ID,
         Column("ingested_at", "timestamp", "UTC"),
         Column("is_withdrawn", "boolean", "true on the row that says that the file left the inbox"),
@@ -50,9 +56,9 @@ REJECTED_FILE = Table(
     ("rejection_id",),
     (
         Column("rejection_id", "bigint", "id of the refusal"),
-        Column("sha256", "text", "the bytes in the vault; NULL where none could be read", nullable=True),
+        nullable(SHA256),
         Column("path", "text", "the file as the person gave it"),
-        Column("growth_id", "text", "the film, where a growth.yaml names one", nullable=True),
+        nullable(GROWTH_ID),
         Column("found", "text", "what is in the file"),
         Column("expected", "text", "what had to be there"),
         Column("what_to_do", "text", "the next step"),
@@ -67,7 +73,7 @@ ENVIRONMENT = Table(
     "one distinct environment",
     ("environment_id",),
     (
-        Column("environment_id", "text", "digest of the other columns"),
+        ENVIRONMENT_ID,
         Column("python", "text", "version of Python"),
         Column("platform", "text", "operating system and processor"),
         Column("packages", "text", "installed packages and versions, JSON"),
@@ -86,7 +92,7 @@ RUN = Table(
         Column("dagster_run_id", "text", "Dagster's id of the run; NULL outside Dagster", nullable=True),
         Column("git_commit", "text", "commit of the checkout the code came from", nullable=True),
         Column("git_dirty", "boolean", "whether the checkout had uncommitted changes", nullable=True),
-        Column("environment_id", "text", "the environment"),
+        ENVIRONMENT_ID,
         Column("trigger", "text", "what started it: cli, schedule, sensor, ui"),
         Column("started_at", "timestamp", "UTC"),
     ),
@@ -100,14 +106,14 @@ ACTIVITY = Table(
     (
         ACTIVITY_ID,
         RUN_ID,
-        Column("asset", "text", "the asset that was materialized; 'ingest' for files"),
+        ASSET,
         Column("partition", "text", "the film; NULL for what spans films", nullable=True),
         CODE_VERSION,
         Column("parameters", "text", "the asset's parameters as used, JSON"),
         Column("seed", "bigint", "seed of its random numbers; NULL where it draws none", nullable=True),
         Column("snapshot", "bigint", "the lake's snapshot that the inputs were read at", nullable=True),
         Column("started_at", "timestamp", "UTC"),
-        Column("duration_s", "double", "wall time of the computation", minimum=0),
+        Column("wall_time_s", "double", "wall time of the computation", minimum=0),
     ),
 )
 
@@ -127,9 +133,9 @@ ENTITY = Table(
     (
         ENTITY_ID,
         Column("kind", "text", "raw_file or asset", allowed=("raw_file", "asset")),
-        Column("asset", "text", "the asset's name; the technique for a raw file"),
-        Column("growth_id", "text", "the film; NULL for what spans films", nullable=True),
-        Column("data_version", "text", "digest of the content"),
+        ASSET,
+        nullable(GROWTH_ID),
+        DATA_VERSION,
         ACTIVITY_ID,
     ),
 )
@@ -156,14 +162,14 @@ RESULT = Table(
     (
         RESULT_ID,
         ENTITY_ID,
-        Column("growth_id", "text", "the film; NULL for what spans films", nullable=True),
+        nullable(GROWTH_ID),
         Column("series", "text", "the series of films; NULL for a film's own number", nullable=True),
-        Column("file_id", "bigint", "the raw file it rests on, where it is one", nullable=True),
-        Column("technique", "text", "the room it comes from"),
+        nullable(FILE_ID),
+        TECHNIQUE,
         Column("quantity", "text", "name with its unit, as in docs/tables.md"),
         Column("subject", "text", "the layer, temperature or image it belongs to; empty for the whole film"),
-        Column("material", "text", "material of the layer, where it belongs to one", nullable=True),
-        Column("temperature_k", "double", "temperature of the sample, where it matters", nullable=True, minimum=0),
+        nullable(MATERIAL),
+        nullable(TEMPERATURE),
         Column("value", "double", "in the unit of the quantity's name"),
         Column("sigma", "double", "total one-sigma uncertainty; NULL where unknown", nullable=True, minimum=0),
         Column("sigma_statistical", "double", "its statistical part", nullable=True, minimum=0),
@@ -171,7 +177,7 @@ RESULT = Table(
         Column("sigma_source", "text", "where the statistical part comes from", allowed=STD_SOURCES),
         Column("unit", "text", "unit of value and sigma; empty for a pure number"),
         Column("method", "text", "how it was made"),
-        Column("notes", "text", "what a reader of the number must know"),
+        NOTES,
     ),
 )
 

@@ -81,7 +81,7 @@ def _drawn(layers: list[dict[str, Any]], growth: dict[str, Any] | None) -> list[
     total = sum(layer["nominal_thickness_nm"] for layer in layers) or 1.0
     drawn = [
         {
-            "text": f"{layer['material']} {layer['nominal_thickness_nm']:g} nm {layer['role'] or ''}".strip(),
+            "text": f"{layer['material']} {layer['nominal_thickness_nm']:g} nm {layer['layer_role'] or ''}".strip(),
             "height": max(18.0, 180.0 * layer["nominal_thickness_nm"] / total),
             "colour": _LAYER_COLOURS.get(layer["material"], "#8a8a8a"),
         }

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rutile_assets.columns import FILE_ID, film_table
+from rutile_assets.columns import ARRAY, CHANNEL_INDEX, FILE_ID, film_table
 from rutile_assets.table import Column, estimated
-
-CHANNEL_INDEX = Column("channel_index", "integer", "image inside the file, from 1", minimum=1)
 
 AFM_IMAGE = film_table(
     "afm_image",
@@ -22,7 +20,7 @@ AFM_IMAGE = film_table(
         Column("scan_size_y_nm", "double", "length of the slow axis", minimum=0),
         Column("height_min_nm", "double", "lowest pixel as measured"),
         Column("height_max_nm", "double", "highest pixel as measured"),
-        Column("array", "text", "reference to the heights in nm, (Y, X), row 0 at the top"),
+        ARRAY,
     ),
 )
 

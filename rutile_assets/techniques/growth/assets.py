@@ -20,17 +20,23 @@ def growth(film: Film) -> Outcome:
 def _growth_row(record: GrowthRecord) -> dict[str, object]:
     substrate = record.substrate.model_dump()
     return {
-        **record.model_dump(include={"origin", "method", "operator", "notes"}),
+        **record.model_dump(include={"origin", "operator"}),
+        "growth_method": record.method,
+        "growth_notes": record.notes,
         "grown_at": record.grown_at and record.grown_at.replace(tzinfo=None),
         **{f"substrate_{name}": value for name, value in substrate.items()},
-        **record.conditions.model_dump(),
+        **record.conditions.model_dump(exclude={"duration_s"}),
+        "growth_duration_s": record.conditions.duration_s,
         "stack": stack_text(record),
         "related": " ".join(record.related),
     }
 
 
 def _layer_rows(record: GrowthRecord) -> pd.DataFrame:
-    rows = [{"layer_index": i, **layer.model_dump()} for i, layer in enumerate(record.layers, start=1)]
+    rows = [
+        {"layer_index": i, "layer_role": layer.role, **layer.model_dump(exclude={"role"})}
+        for i, layer in enumerate(record.layers, start=1)
+    ]
     return pd.DataFrame(rows, columns=[c for c in GROWTH_LAYER.column_names if c not in ("growth_id", "entity_id")])
 
 

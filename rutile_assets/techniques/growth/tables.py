@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rutile_assets.columns import film_table
+from rutile_assets.columns import LAYER_INDEX, MATERIAL, film_table
 from rutile_assets.table import Column
 
 GROWTH = film_table(
@@ -13,7 +13,7 @@ GROWTH = film_table(
     columns=(
         Column("origin", "text", "measured or simulated", allowed=("measured", "simulated")),
         Column("grown_at", "timestamp", "start of the growth, the lab's clock", nullable=True),
-        Column("method", "text", "growth method", nullable=True),
+        Column("growth_method", "text", "how it was grown", nullable=True),
         Column("operator", "text", "who grew it", nullable=True),
         Column("substrate_material", "text", "chemical formula of the substrate"),
         Column("substrate_orientation", "text", "Miller indices of its surface", nullable=True),
@@ -24,10 +24,10 @@ GROWTH = film_table(
         Column("plasma_power_w", "double", "power of the oxygen plasma", nullable=True, minimum=0),
         Column("substrate_temperature_c", "double", "substrate temperature during growth", nullable=True),
         Column("cooldown_to_c", "double", "temperature down to which it was cooled in oxygen plasma", nullable=True),
-        Column("duration_s", "double", "length of the growth", nullable=True, minimum=0),
+        Column("growth_duration_s", "double", "length of the growth", nullable=True, minimum=0),
         Column("stack", "text", "the layers from the substrate up, with nominal thicknesses"),
         Column("related", "text", "growth_ids of related films, separated by blanks"),
-        Column("notes", "text", "free text", nullable=True),
+        Column("growth_notes", "text", "the grower's own words", nullable=True),
     ),
 )
 
@@ -37,12 +37,12 @@ GROWTH_LAYER = film_table(
     grain="one layer of one film",
     key=("layer_index",),
     columns=(
-        Column("layer_index", "integer", "1 is the lowest layer, on the substrate", minimum=1),
-        Column("material", "text", "chemical formula"),
+        LAYER_INDEX,
+        MATERIAL,
         Column("nominal_thickness_nm", "double", "thickness as intended", minimum=0),
-        Column("role", "text", "what it is for", nullable=True, allowed=("buffer", "film", "cap")),
+        Column("layer_role", "text", "what the layer is for", nullable=True, allowed=("buffer", "film", "cap")),
         Column("precursor", "text", "source material", nullable=True),
         Column("source_temperature_c", "double", "temperature of the source", nullable=True),
-        Column("density_g_per_cm3", "double", "mass density as known to the grower", nullable=True, minimum=0),
+        Column("density_g_per_cm3", "double", "mass density", nullable=True, minimum=0),
     ),
 )

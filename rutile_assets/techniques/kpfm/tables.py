@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rutile_assets.columns import FILE_ID, film_table
+from rutile_assets.columns import ARRAY, CHANNEL_INDEX, FILE_ID, film_table
 from rutile_assets.table import Column, estimated
-
-CHANNEL_INDEX = Column("channel_index", "integer", "image inside the file, from 1", minimum=1)
 
 KPFM_MAP = film_table(
     "kpfm_map",
@@ -22,7 +20,7 @@ KPFM_MAP = film_table(
         Column("scan_size_x_nm", "double", "length of the fast axis", minimum=0),
         Column("scan_size_y_nm", "double", "length of the slow axis", minimum=0),
         Column("bias_mean_v", "double", "mean of the bias as recorded"),
-        Column("array", "text", "reference to the bias as recorded in V, (Y, X), row 0 at the top"),
+        ARRAY,
     ),
 )
 

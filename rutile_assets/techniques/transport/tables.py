@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rutile_assets.columns import FILE_ID, film_table
+from rutile_assets.columns import FILE_ID, NOTES, POINT_INDEX, TEMPERATURE, film_table
 from rutile_assets.table import Column, estimated
-
-TEMPERATURE = Column("temperature_k", "double", "temperature of the sample", minimum=0)
 
 TRANSPORT_SWEEP = film_table(
     "transport_sweep",
@@ -14,7 +12,7 @@ TRANSPORT_SWEEP = film_table(
     key=("file_id", "point_index"),
     columns=(
         FILE_ID,
-        Column("point_index", "integer", "reading inside the file, from 1", minimum=1),
+        POINT_INDEX,
         Column("arrangement", "text", "what the contacts measured", allowed=("vdp_a", "vdp_b", "hall")),
         Column("configuration_index", "integer", "bridge or wiring inside the file", minimum=0),
         TEMPERATURE,
@@ -39,7 +37,7 @@ TRANSPORT_SHEET = film_table(
         Column("reciprocity_ohm", "double", "shift of R_s if one of two reciprocal configurations is wrong", minimum=0),
         Column("is_anisotropic", "boolean", "R_A and R_B differ by more than 1.5: R_s is a geometric mean"),
         Column("readings_count", "integer", "readings at this temperature", minimum=1),
-        Column("notes", "text", "what a reader must know"),
+        NOTES,
     ),
 )
 
@@ -71,7 +69,7 @@ TRANSPORT_HALL_CURVE = film_table(
     columns=(
         FILE_ID,
         Column("temperature_index", "integer", "temperature inside the file, 1 is the coldest", minimum=1),
-        Column("point_index", "integer", "point of the curve, from 1", minimum=1),
+        POINT_INDEX,
         TEMPERATURE,
         Column("field_t", "double", "mu0 H, along the film's normal"),
         Column("odd_part_ohm", "double", "[R_xy(H) - R_xy(-H)]/2, branches averaged"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from rutile_assets.columns import FILE_ID, film_table
+from rutile_assets.columns import FILE_ID, LAYER_INDEX, MATERIAL, NOTES, POINT_INDEX, film_table
 from rutile_assets.table import Column, estimated
 from rutile_assets.units import STD_SOURCES
 
 SCAN_INDEX = Column("scan_index", "integer", "scan inside the file, from 1", minimum=1)
-POINT_INDEX = Column("point_index", "integer", "point inside the scan, from 1", minimum=1)
 TWO_THETA = Column("two_theta_deg", "double", "scattering angle as the goniometer reads it", minimum=-180, maximum=180)
 
 XRR_SCAN = film_table(
@@ -50,7 +49,7 @@ XRR_FIT = film_table(
         Column("direct_beam_counts_per_s", "double", "rate of the direct beam", minimum=0),
         Column("background_counts_per_s", "double", "constant background", minimum=0),
         Column("at_bounds", "text", "parameters that ran into a bound, separated by commas"),
-        Column("notes", "text", "what a reader must know"),
+        NOTES,
     ),
 )
 
@@ -61,11 +60,11 @@ XRR_FIT_LAYER = film_table(
     key=("file_id", "layer_index"),
     columns=(
         FILE_ID,
-        Column("layer_index", "integer", "as in growth_layer; 0 for the substrate", minimum=0),
-        Column("material", "text", "chemical formula"),
+        LAYER_INDEX,
+        MATERIAL,
         *estimated("thickness_nm", "fitted thickness; NULL for the substrate", nullable=True, minimum=0),
         *estimated("roughness_nm", "rms roughness of the layer's top interface (Nevot-Croce)", minimum=0),
-        *estimated("density_g_per_cm3", "fitted mass density; the substrate's is given", minimum=0),
+        *estimated("density_g_per_cm3", "mass density", minimum=0),
     ),
 )
 
