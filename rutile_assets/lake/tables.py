@@ -50,17 +50,19 @@ class Writer:
 
     def append(self, name: str, rows: pd.DataFrame | Sequence[dict[str, object]]) -> None:
         """Add rows after checking them against the table's declaration."""
-        table = self.tables[name]
-        frame = table.frame(rows)
-        if len(frame):
-            self.cursor.register("incoming", table.arrow_table(frame))
-            self.cursor.execute(f'INSERT INTO lake."{name}" BY NAME SELECT * FROM incoming')
-            self.cursor.unregister("incoming")
+        if len(rows):
+            self._insert(name, self.tables[name].frame(rows))
 
-    def replace(self, name: str, rows: pd.DataFrame | Sequence[dict[str, object]], growth_id: str) -> None:
-        """Put `rows` in the place of the film's present rows; earlier snapshots keep those."""
+    def replace(self, name: str, checked: pd.DataFrame, growth_id: str) -> None:
+        """Put rows that `Table.frame` has checked in the place of the film's; earlier snapshots keep those."""
         self.cursor.execute(f'DELETE FROM lake."{name}" WHERE growth_id = ?', [growth_id])
-        self.append(name, rows)
+        if len(checked):
+            self._insert(name, checked)
+
+    def _insert(self, name: str, checked: pd.DataFrame) -> None:
+        self.cursor.register("incoming", self.tables[name].arrow_table(checked))
+        self.cursor.execute(f'INSERT INTO lake."{name}" BY NAME SELECT * FROM incoming')
+        self.cursor.unregister("incoming")
 
     def frame(self, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
         """Query inside the transaction."""

@@ -28,9 +28,8 @@ def pages() -> dict[str, str]:
 
 def _tables() -> str:
     parts = ["# Tables\n\n", MADE, "Units stand in the names; one name has one meaning in the whole lake.\n\n"]
-    for room in ROOMS:
-        parts.append(f"## {room.title}\n\n" + "\n".join(table.markdown() for table in room.tables) + "\n")
-    parts.append("## Provenance\n\n" + "\n".join(table.markdown() for table in PROVENANCE_TABLES))
+    groups = [(room.title, room.tables) for room in ROOMS] + [("Provenance", PROVENANCE_TABLES)]
+    parts += [f"## {title}\n\n" + "\n".join(table.markdown() for table in tables) + "\n" for title, tables in groups]
     return "".join(parts)
 
 

@@ -31,18 +31,18 @@ def plane_levelled(values: FloatArray) -> FloatArray:
 
 
 def median_difference_aligned(values: FloatArray) -> FloatArray:
-    """Return the map with each line shifted so that its median step to the line before is zero."""
+    """Return the map (Y, X) with each line shifted so that its median step to the line before is zero."""
     steps = np.median(np.diff(values, axis=0), axis=1)
     return np.asarray(values - np.concatenate([[0.0], np.cumsum(steps)])[:, None])
 
 
 def row_median_aligned(values: FloatArray) -> FloatArray:
-    """Return the map with the median of each line at zero."""
+    """Return the map (Y, X) with the median of each line at zero."""
     return np.asarray(values - np.median(values, axis=1, keepdims=True))
 
 
 def row_linear_aligned(values: FloatArray) -> FloatArray:
-    """Return the map less a straight line along each line; it eats slow height, so it reads low."""
+    """Return the map (Y, X) less a straight line along each line; it eats slow height, so it reads low."""
     x = np.arange(values.shape[1], dtype=np.float64)
     x -= x.mean()
     slope = values @ x / (x @ x)

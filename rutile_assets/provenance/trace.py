@@ -10,20 +10,15 @@ from typing import Any
 from rutile_assets.errors import InvalidRecord
 from rutile_assets.lake.tables import Lake
 
-_BACK = """
-    WITH RECURSIVE up(child, parent, role, depth) AS (
-        SELECT child, parent, role, 1 FROM lake.edge WHERE child = ?
-        UNION
-        SELECT edge.child, edge.parent, edge.role, up.depth + 1 FROM lake.edge INNER JOIN up ON edge.child = up.parent
-    )
-    SELECT up.child, up.parent, up.role, up.depth, entity.kind, entity.asset, entity.data_version,
-        entity.activity_id, activity.code_version, activity.parameters, activity.snapshot, activity.started_at,
+_PARENTS = "SELECT child, parent, role FROM lake.edge WHERE child IN ({ids})"
+_DETAILS = """
+    SELECT entity.entity_id, entity.kind, entity.asset, entity.data_version, entity.activity_id,
+        activity.code_version, activity.parameters, activity.snapshot, activity.started_at,
         raw_file.original_path, raw_file.sha256, raw_file.reader, raw_file.growth_id
-    FROM up
-    INNER JOIN lake.entity ON up.parent = entity.entity_id
+    FROM lake.entity
     INNER JOIN lake.activity ON entity.activity_id = activity.activity_id
-    LEFT JOIN lake.raw_file ON up.parent = raw_file.file_id
-    ORDER BY up.depth, up.role, raw_file.original_path, up.parent
+    LEFT JOIN (FROM lake.raw_file WHERE file_id IN ({ids})) AS raw_file ON entity.entity_id = raw_file.file_id
+    WHERE entity.entity_id IN ({ids})
 """
 _FORWARD = """
     WITH RECURSIVE down(entity_id) AS (
@@ -84,21 +79,31 @@ def results_named(lake: Lake, growth_id: str, quantity: str, *, everything: bool
 
 def back(lake: Lake, entity_id: int) -> Step:
     """Return the tree of everything that an entity was made from, down to the raw files."""
-    top = lake.rows(
-        "SELECT * FROM lake.entity INNER JOIN lake.activity USING (activity_id) WHERE entity_id = ?", [entity_id]
-    )
-    if not top:
+    edges: list[dict[str, Any]] = []
+    seen, level = {entity_id}, {entity_id}
+    while level:  # a level a query: a list of ids lets the lake skip the files that cannot hold them
+        found = lake.rows(_PARENTS.format(ids=_listed(level)))
+        edges += found
+        level = {row["parent"] for row in found} - seen
+        seen |= level
+    details = {row["entity_id"]: row for row in lake.rows(_DETAILS.format(ids=_listed(seen)))}
+    if entity_id not in details:
         raise InvalidRecord(f"no entity {entity_id}", "an entity_id of `results`", "Take it from rutile sql.")
-    below: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in lake.rows(_BACK, [entity_id]):
-        if all(row["parent"] != other["parent"] or row["role"] != other["role"] for other in below[row["child"]]):
-            below[row["child"]].append(row)
+    below: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    for row in edges:
+        below[row["child"]].append((row["parent"], row["role"]))
 
-    def step(entity: int, depth: int, role: str, row: dict[str, Any]) -> Step:
-        parents = tuple(step(p["parent"], depth + 1, p["role"], p) for p in below[entity])
+    def step(entity: int, depth: int, role: str) -> Step:
+        row = details[entity]
+        order = sorted(below[entity], key=lambda p: (p[1], str(details[p[0]]["original_path"]), p[0]))
+        parents = tuple(step(parent, depth + 1, how) for parent, how in order)
         return Step(entity, depth, row["kind"], row["asset"], role, row, parents)
 
-    return step(entity_id, 0, "result", top[0])
+    return step(entity_id, 0, "result")
+
+
+def _listed(ids: set[int]) -> str:
+    return ", ".join(str(int(i)) for i in sorted(ids))
 
 
 def forward(lake: Lake, sha256_or_path: str) -> list[dict[str, Any]]:

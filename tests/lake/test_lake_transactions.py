@@ -141,7 +141,7 @@ def test_a_snapshot_shows_the_lake_as_it_was(tmp_path: Path) -> None:
         writer.append("note", [{"note_id": 1, "growth_id": "a", "size_nm": 1.0}])
     then = lake.snapshot()
     with lake.write() as writer:
-        writer.replace("note", [{"note_id": 2, "growth_id": "a", "size_nm": 2.0}], "a")
+        writer.replace("note", NOTE.frame([{"note_id": 2, "growth_id": "a", "size_nm": 2.0}]), "a")
     lake.maintain()
     assert lake.rows("SELECT size_nm FROM note") == [{"size_nm": 2.0}]
     assert lake.at(then).execute("SELECT size_nm FROM note").fetchall() == [(1.0,)]

@@ -1,0 +1,14 @@
+"""Run all benchmarks, or those named: `python -m benchmarks [xrr] [ingest] [commits] [lineage]`."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import lake, xrr
+
+ALL = {"xrr": xrr.run, "ingest": lake.run_ingest, "commits": lake.run_commits, "lineage": lake.run_lineage}
+
+for name in sys.argv[1:] or ALL:
+    print(f"\n## {name}\n", flush=True)
+    for line in ALL[name]():
+        print(line, flush=True)
