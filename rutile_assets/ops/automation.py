@@ -28,7 +28,6 @@ QUIET_S = 10.0
 film_job = dg.define_asset_job(
     "film",
     selection=dg.AssetSelection.all(),
-    partitions_def=FILMS,
     description="Everything for one film: its inbox folder, its tables, its fits, its page.",
 )
 
