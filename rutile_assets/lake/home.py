@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,9 @@ class Home:
         """The lab's choices: parameters per asset, and per film where one differs."""
         return self.root / "rutile.yaml"
 
-    @cached_property
+    @property
     def settings(self) -> dict[str, Any]:
-        """The settings as written; empty where there is no file.
+        """The settings as written; empty where there is no file. A changed file is read again.
 
         Raises
         ------
@@ -81,18 +81,27 @@ class Home:
         """
         if not self.settings_file.exists():
             return {}
-        try:
-            written = yaml.safe_load(self.settings_file.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as fault:
-            raise self._broken(str(fault).splitlines()[0]) from fault
-        if not isinstance(written, dict) or set(written) - {"parameters", "films"}:
-            raise self._broken(f"the keys {sorted(written) if isinstance(written, dict) else written!r}")
-        return written
+        return _settings(self.settings_file, self.settings_file.stat().st_mtime_ns)
 
-    def _broken(self, found: str) -> InvalidRecord:
-        return InvalidRecord(
-            found,
-            "`parameters: {<asset>: {<name>: <value>}}` and `films: {<growth_id>: {<asset>: {...}}}`",
-            "Correct the file; `rutile doctor` shows it as it is read.",
-            str(self.settings_file),
-        )
+
+@lru_cache(maxsize=8)
+def _settings(path: Path, _mtime_ns: int) -> dict[str, Any]:
+    try:
+        written = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        raise _broken(path, str(fault).splitlines()[0]) from fault
+    if not isinstance(written, dict) or set(written) - {"parameters", "films"}:
+        raise _broken(path, f"the keys {sorted(written) if isinstance(written, dict) else written!r}")
+    for part in written.values():
+        if not isinstance(part, dict) or not all(isinstance(inner, dict) for inner in part.values()):
+            raise _broken(path, f"{part!r}"[:80])
+    return written
+
+
+def _broken(path: Path, found: str) -> InvalidRecord:
+    return InvalidRecord(
+        found,
+        "`parameters: {<asset>: {<name>: <value>}}` and `films: {<growth_id>: {<asset>: {...}}}`",
+        "Correct the file; `rutile doctor` shows it as it is read.",
+        str(path),
+    )

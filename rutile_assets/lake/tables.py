@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 import duckdb
@@ -86,21 +87,23 @@ class Lake:
     folder: Path
     declared: Sequence[Table]
     views: Sequence[Path] = ()
-    _ready: bool = field(default=False, init=False)
+    _threads: Lock = field(default_factory=Lock, init=False, repr=False)
 
     @cached_property
     def tables(self) -> dict[str, Table]:
         """The declarations by name."""
         return {table.name: table for table in self.declared}
 
-    @cached_property
-    def _lock(self) -> FileLock:
-        return FileLock(self.folder / "write.lock", thread_local=False)
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lake: one thread of one process."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._threads, FileLock(self.folder / "write.lock"):
+            yield
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._lock:
+        with self._locked():
             connection = connect(self.folder)
             self._declare(connection)
         self._create_views(connection)
@@ -163,14 +166,13 @@ class Lake:
         Another process's reader can make SQLite answer 'locked' at the commit; the commit is then tried again.
         """
         connection = self._connection
-        with self._lock:
+        with self._locked():
             cursor = cursor_of(connection)
             cursor.begin()
-            last = self.folder / "last_id"
-            writer = Writer(cursor, self.tables, int(last.read_text()) if last.exists() else 0)
+            writer = Writer(cursor, self.tables, self._last_id())
             try:
                 yield writer
-                last.write_text(str(writer.last_id))
+                self._keep_last_id(writer.last_id)
             except BaseException:
                 cursor.rollback()
                 raise
@@ -179,8 +181,9 @@ class Lake:
 
     def maintain(self) -> None:
         """Write inlined rows out to Parquet and merge small files; no snapshot is lost."""
-        with self._lock:
-            cursor = self._connection.cursor()
+        connection = self._connection
+        with self._locked():
+            cursor = connection.cursor()
             cursor.execute("CALL ducklake_flush_inlined_data('lake')")
             cursor.execute("CALL ducklake_merge_adjacent_files('lake')")
 
@@ -189,6 +192,16 @@ class Lake:
         if "_connection" in self.__dict__:
             self._connection.close()
             del self.__dict__["_connection"]
+
+    def _last_id(self) -> int:
+        kept = self.folder / "last_id"
+        return int(kept.read_text()) if kept.exists() else 0
+
+    def _keep_last_id(self, last_id: int) -> None:
+        """Put it in place whole: a process killed meanwhile leaves the number of before."""
+        written = self.folder / "last_id.new"
+        written.write_text(str(last_id))
+        written.replace(self.folder / "last_id")
 
     def _create_views(self, connection: duckdb.DuckDBPyConnection) -> None:
         for file in self.views:

@@ -135,13 +135,23 @@ def _sort_out(
         batch.growth_id = group.record(home.inbox).growth_id
     except RutileError as fault:
         refused_growth = fault
-    known = _known_files(lake, batch.growth_id)
-    for file in sorted(group.files, key=lambda f: not f.is_growth):
+    files = sorted(group.files, key=lambda f: not f.is_growth)
+    copies: dict[Path, vault.StoredObject | RutileError] = {}
+    for file in files:
+        try:
+            copies[file.path] = _store(home, file)
+        except RutileError as fault:
+            copies[file.path] = fault
+    batch.objects = {copy.sha256: copy for copy in copies.values() if isinstance(copy, vault.StoredObject)}
+    known = _known_files(lake, batch.growth_id, list(batch.objects))
+    for file in files:
         tell(file.name)
         stored = None
         try:
-            stored = _store(home, file)
-            batch.objects[stored.sha256] = stored
+            copy = copies[file.path]
+            if isinstance(copy, RutileError):
+                raise copy
+            stored = copy
             if refused_growth is not None:
                 raise refused_growth if file.is_growth or group.folder is None else _orphaned(refused_growth, file)
             _judge(batch, known, rooms, file, stored)
@@ -255,11 +265,13 @@ def _refuse_duplicate(batch: _Batch, known: list[dict[str, Any]], file: Dropped,
         )
 
 
-def _known_files(lake: Lake, growth_id: str | None) -> list[dict[str, Any]]:
+def _known_files(lake: Lake, growth_id: str | None, hashes: list[str]) -> list[dict[str, Any]]:
+    """Return the film's current files, and those of other films that have the same bytes as one of these."""
     return lake.rows(
         "SELECT growth_id, original_path, sha256, data_version, technique, file_id, declared, settings, reader,"
-        " reader_version FROM current_raw_file WHERE technique <> 'sidecar' OR growth_id = ?",
-        [growth_id],
+        " reader_version FROM current_raw_file"
+        " WHERE growth_id = ? OR (technique <> 'sidecar' AND sha256 IN (SELECT unnest(?::VARCHAR[])))",
+        [growth_id, hashes],
     )
 
 

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from rutile_assets import cli
+from rutile_assets import reference as docs
 from rutile_assets.errors import InvalidRecord
-from rutile_assets.ops import docs
 from rutile_assets.provenance.tables import PROVENANCE_TABLES
 from rutile_assets.rooms import ROOMS, all_assets, all_tables
 from rutile_assets.table import Column, Table, estimated
@@ -121,7 +121,7 @@ def test_models_say_shapes_or_units_in_their_docstrings() -> None:
 
 @pytest.mark.parametrize("page", sorted(docs.pages()))
 def test_pages_made_from_the_code_are_up_to_date(page: str) -> None:
-    assert (docs.DOCS / page).read_text(encoding="utf-8") == docs.pages()[page], "python -m rutile_assets.ops.docs"
+    assert (docs.DOCS / page).read_text(encoding="utf-8") == docs.pages()[page], "python -m rutile_assets.reference"
 
 
 def test_every_command_has_help_that_reads_like_documentation() -> None:

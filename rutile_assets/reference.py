@@ -1,4 +1,4 @@
-"""Pages of docs/ that are made from the code: `python -m rutile_assets.ops.docs`."""
+"""Pages of docs/ that are made from the code: `python -m rutile_assets.reference`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rutile_assets.provenance.tables import PROVENANCE_TABLES
 from rutile_assets.rooms import ROOMS
 from rutile_assets.techniques.growth.record import json_schema
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-MADE = "<!-- made by `python -m rutile_assets.ops.docs`; a test keeps it true -->\n\n"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+MADE = "<!-- made by `python -m rutile_assets.reference`; a test keeps it true -->\n\n"
 
 
 def pages() -> dict[str, str]:
