@@ -132,7 +132,7 @@ def sq_std(levelled: FloatArray) -> float:
 
 
 def terraces(levelled: FloatArray, step: float) -> tuple[float, float]:
-    """Return (coherence of the terraces, Sq on the terraces).
+    """Return (coherence of the terraces, Sq on the terraces) of a levelled map (Y, X).
 
     A surface of terraces one `step` apart makes exp(2 pi i z / step) a plane wave whose direction is the miscut; its
     strength, the highest peak of the Fourier transform over the number of pixels, is the coherence (1 for perfect

@@ -67,7 +67,7 @@ def momentum_transfer(two_theta_deg: FloatArray, wavelength_angstrom: float) -> 
 
 
 def footprint(two_theta_deg: FloatArray, width_over_length: FloatArray) -> FloatArray:
-    """Return the part of a Gaussian beam that hits the sample.
+    """Return the part of a Gaussian beam that hits the sample at `two_theta_deg` [deg].
 
     F = erf(L sin(theta) / (2 sqrt(2) s)) with s the sigma of the beam's profile; `width_over_length` is its FWHM over
     the sample's length. Shapes broadcast.

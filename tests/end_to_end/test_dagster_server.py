@@ -113,7 +113,8 @@ def test_a_growth_materializes_from_graphql_and_the_catalog_shows_it(server: tup
     assert ("rows_as_declared", True) in {(c["name"], c["blocking"]) for c in node["assetChecksOrError"]["checks"]}
     house = open_house(home)
     assert house.lake.rows("SELECT count(*) AS n FROM results WHERE is_current")[0]["n"] > 20
-    assert house.lake.rows("SELECT DISTINCT dagster_run_id FROM lake.run")[0]["dagster_run_id"] == run_id
+    # the inbox sensor may have started a run of its own meanwhile
+    assert run_id in {row["dagster_run_id"] for row in house.lake.rows("SELECT dagster_run_id FROM lake.run")}
     assert (home / "reports/films" / film / "index.html").is_file()
 
 

@@ -178,7 +178,7 @@ def sheet(a: Readings, b: Readings, chosen: TransportParameters) -> Sheet:
 
 
 def branches(field_t: FloatArray) -> list[slice]:
-    """Return the monotonic sweeps of a field record, in the order in which they were taken.
+    """Return the monotonic sweeps of a field record (P,) [T], in the order in which they were taken.
 
     A turn counts when the field then moves by more than 1 % of its range.
     """
