@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from pathlib import Path
 
 import dagster as dg
@@ -19,8 +20,11 @@ from rutile_assets.ops.catalog import (
     film_page_asset,
     raw_files,
 )
+from rutile_assets.ops.house import House
 from rutile_assets.provenance.context import RunContext
 from rutile_assets.provenance.film_asset import Room
+from rutile_assets.provenance.stale import stale_assets
+from rutile_assets.rooms import all_assets
 from rutile_assets.techniques.growth.record import GROWTH_FILE, ID_PATTERN
 
 QUIET_S = 10.0
@@ -52,6 +56,8 @@ def inbox_sensor(context: SensorEvaluationContext, house: HouseResource) -> dg.S
             now[folder.name] = seen.get(folder.name, "")
             continue
         now[folder.name] = state
+        if is_up_to_date(opened, folder):
+            continue
         if re.match(ID_PATTERN, folder.name) and (folder / GROWTH_FILE).is_file():
             films.append(folder.name)
             requests.append(
@@ -78,6 +84,25 @@ def folder_state(folder: Path) -> tuple[str | None, float]:
     stats = [(p.relative_to(folder).as_posix(), p.lstat().st_size, p.lstat().st_mtime_ns) for p in files]
     digest = hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:20]
     return digest, max(mtime for _, _, mtime in stats) / 1e9
+
+
+def is_up_to_date(house: House, folder: Path) -> bool:
+    """Tell whether every file of a film's folder was judged since it last changed, and nothing of the film is stale.
+
+    So a daemon that starts over a home that people filled from the command line recomputes nothing.
+    """
+    rows = house.lake.rows(
+        "SELECT original_path AS path, max(ingested_at) AS judged_at FROM lake.raw_file WHERE growth_id = ?"
+        " GROUP BY ALL"
+        " UNION ALL SELECT path, max(rejected_at) FROM lake.rejected_file WHERE growth_id = ? GROUP BY ALL",
+        [folder.name, folder.name],
+    )
+    judged: dict[str, float] = {}
+    for row in rows:
+        when = row["judged_at"].replace(tzinfo=UTC).timestamp()
+        judged[row["path"]] = max(when, judged.get(row["path"], 0.0))
+    current = all(p.lstat().st_mtime <= judged.get(p.relative_to(folder).as_posix(), 0.0) for p in _files(folder))
+    return current and not stale_assets(house.lake, house.home, all_assets(), [folder.name])
 
 
 def _loose_files(inbox: Path) -> tuple[list[Path], str]:

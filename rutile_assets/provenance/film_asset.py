@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from inspect import getdoc
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -122,7 +123,7 @@ def film_asset(
         return FilmAsset(
             name=name,
             room=room,
-            description=(function.__doc__ or "").strip(),
+            description=getdoc(function) or "",
             compute=function,
             files=files,
             reads=tuple(reads),

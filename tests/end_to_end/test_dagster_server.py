@@ -18,11 +18,14 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from growths import drop_growth
 
 from rutile_assets.ops.automation import build_definitions, film_job, folder_state, inbox_sensor
 from rutile_assets.ops.catalog import FILMS, HouseResource
 from rutile_assets.ops.house import House, open_house
-from rutile_assets.rooms import ROOMS
+from rutile_assets.provenance.context import RunContext
+from rutile_assets.provenance.materialize import materialize
+from rutile_assets.rooms import ROOMS, all_assets
 from rutile_assets.simulation.campaign import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,6 +150,21 @@ def test_the_sensor_waits_until_a_folder_is_quiet_and_then_asks_once(house: Hous
         again = _look(house, instance, quiet.cursor)
         assert folder_state(folder)[0] != state
         assert again.run_requests[0].run_key != quiet.run_requests[0].run_key
+
+
+def test_a_daemon_over_a_home_that_is_up_to_date_starts_nothing(house: House) -> None:
+    folder = drop_growth(house.home.inbox, "MBE-1")
+    (folder / "junk.bin").write_bytes(b"junk")
+    for path in folder.iterdir():
+        os.utime(path, (1e9, 1e9))
+    run = RunContext("cli")
+    house.ingest([folder], run)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert len(_look(house, instance, None).run_requests) == 1
+        for asset in all_assets():
+            if asset.name == "growth":
+                materialize(house.lake, house.home, asset, "MBE-1", run)
+        assert _look(house, instance, None).run_requests == []
 
 
 def test_loose_files_and_folders_without_a_growth_are_refused_not_run(house: House) -> None:
