@@ -215,7 +215,7 @@ def technique_of(rooms: Sequence[Room], file: Dropped, measurement: Measurement,
     """
     by_name = {room.name: room for room in rooms}
     folders = {folder: room.name for room in rooms for folder in room.folders}
-    folders |= {name: name for name in KEPT_FOR_LATER} | {"xrd_theta2theta": "xrd", "theta2theta": "xrd"}
+    folders |= {name: name for name in KEPT_FOR_LATER}
     place = declared.get("technique") or technique_of_folder(file, folders)
     content = measurement.technique
     if place is not None and place not in by_name and place not in KEPT_FOR_LATER:

@@ -16,6 +16,7 @@ from rutile_assets.simulation.transport import TransportSetup, simulate_transpor
 from rutile_assets.simulation.truth import FilmTruth
 from rutile_assets.simulation.writers import ibw, multivu, nanoscope, rasx, xrdml
 from rutile_assets.simulation.writers.scan import Header, Image
+from rutile_assets.simulation.xrd import XrdSetup, simulate_xrd
 from rutile_assets.simulation.xrr import XrrSetup, simulate_xrr
 
 COMMENT = "simulated by rutile_assets"
@@ -61,6 +62,16 @@ def xrr_files(
         "resolution_fwhm_deg": setup.resolution_fwhm_deg,
     }
     return [SimulatedFile(f"xrr/{name}", content), _settings("xrr", settings)]
+
+
+def xrd_files(
+    truth: FilmTruth, started_at: datetime, realism: Realism, rng: np.random.Generator
+) -> list[SimulatedFile]:
+    """Return a theta-2theta scan across the substrate's (110) peak, .rasx."""
+    setup = XrdSetup()
+    content = rasx.write([simulate_xrd(truth, setup, realism, rng)], _header(truth, started_at))
+    settings = {"resolution_fwhm_deg": setup.resolution_fwhm_deg}
+    return [SimulatedFile(f"xrd/{truth.growth_id}_110.rasx", content), _settings("xrd", settings)]
 
 
 def afm_files(
@@ -118,6 +129,7 @@ def transport_files(
 # technique -> what makes its files; a new technique is a line here
 MAKERS: dict[str, Maker] = {
     "xrr": xrr_files,
+    "xrd": xrd_files,
     "afm": afm_files,
     "kpfm": kpfm_files,
     "transport": transport_files,

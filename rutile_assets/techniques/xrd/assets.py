@@ -1,0 +1,162 @@
+"""The diffraction room: scans to a table, Laue oscillations to planes and spacing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rutile_assets.constants import CU_K_ALPHA1_ANGSTROM
+from rutile_assets.errors import InvalidRecord, RutileError, WrongContent
+from rutile_assets.formats.measurement import Measurement
+from rutile_assets.physics.crystal import rutile
+from rutile_assets.provenance.film import Film, Outcome, Result
+from rutile_assets.provenance.film_asset import Room, film_asset
+from rutile_assets.techniques.xrd import figures
+from rutile_assets.techniques.xrd.model import Film as Layer
+from rutile_assets.techniques.xrd.model import Rod, XrdFit, XrdFitParameters, fit_rod
+from rutile_assets.techniques.xrd.tables import XRD_FIT, XRD_FIT_CURVE, XRD_SCAN
+
+
+def check(measurement: Measurement) -> None:
+    """Refuse a file without a scan."""
+    if not measurement.scans:
+        raise WrongContent("no scan in the file", "a 2theta scan", "Drop the diffraction scan.")
+
+
+@film_asset(room="xrd", files="xrd", writes=(XRD_SCAN,))
+def xrd_scan(film: Film) -> Outcome:
+    """Diffraction scans as measured, point by point, with attenuators and counting times honoured."""
+    outcome = Outcome()
+    frames = []
+    for file in film.files:
+        try:
+            measurement = film.measurement(file)
+            check(measurement)
+        except RutileError as fault:
+            outcome.rejected.append((file, fault))
+            continue
+        for index, scan in enumerate(measurement.scans, start=1):
+            frame = pd.DataFrame({c: scan.columns[c] for c in XRD_SCAN.column_names if c in scan.columns})
+            frames.append(
+                frame.assign(file_id=file.file_id, scan_index=index, point_index=np.arange(1, len(frame) + 1))
+            )
+    if frames:
+        outcome.tables["xrd_scan"] = pd.concat(frames, ignore_index=True)
+    return outcome
+
+
+@film_asset(
+    room="xrd",
+    files="xrd",
+    reads=("growth", "xrd_scan"),
+    writes=(XRD_FIT, XRD_FIT_CURVE),
+    parameters=XrdFitParameters,
+    kinds=("python", "scipy"),
+    figure=figures.laue,
+)
+def xrd_fit(film: Film) -> Outcome:
+    """Planes, their spacing and the strain along the normal, from Laue oscillations on the substrate's rod.
+
+    The sum is coherent: amplitudes of rod and layers are added. It knows rutile oxides with [110] up; a scan of another
+    stack, or one that does not cross the substrate's peak, stays a table.
+    """
+    outcome = Outcome()
+    rows: list[dict[str, object]] = []
+    curves = []
+    points = film.table("xrd_scan")
+    for file in film.files:
+        scan = points[(points.file_id == file.file_id) & (points.scan_index == 1)]
+        if scan.empty:
+            continue
+        try:
+            settings = film.measurement(file).settings
+            rod = rod_of(film.table("growth"), film.table("growth_layer"), settings, film.parameters)
+            if scan.detected_counts.isna().any():
+                raise InvalidRecord("rates without counts", "detected counts", "Export the scan in counts.")
+            exposure = scan.counting_time_s.fillna(1.0) / scan.attenuation_factor.fillna(1.0)
+            fit = fit_rod(
+                scan.two_theta_deg.to_numpy(dtype=float),
+                scan.detected_counts.to_numpy(dtype=float),
+                exposure.to_numpy(dtype=float),
+                rod,
+                film.parameters,
+            )
+        except RutileError as fault:
+            outcome.notes.append(f"{file.name}: not fitted: {fault}")
+            continue
+        estimate = fit.estimate()
+        materials = [subject.partition(" ")[2] for subject in estimate.subjects]
+        outcome.results.append(Result(estimate, file.file_id, materials))
+        outcome.notes += [f"{file.name}: {note}" for note in fit.notes]
+        rows += _rows(fit, file.file_id)
+        weight = np.interp(fit.two_theta_deg, scan.two_theta_deg.to_numpy(dtype=float), exposure.to_numpy(dtype=float))
+        curves.append(
+            pd.DataFrame(
+                {
+                    "file_id": file.file_id,
+                    "point_index": np.arange(1, len(fit.counts) + 1),
+                    "two_theta_deg": fit.two_theta_deg,
+                    "measured_counts_per_s": fit.counts / weight,
+                    "fitted_counts_per_s": fit.expected / weight,
+                }
+            )
+        )
+    if rows:
+        outcome.tables = {"xrd_fit": pd.DataFrame(rows), "xrd_fit_curve": pd.concat(curves, ignore_index=True)}
+    return outcome
+
+
+def rod_of(growth: pd.DataFrame, layers: pd.DataFrame, settings: Any, chosen: XrdFitParameters) -> Rod:
+    """Return the nominal stack of a film; layers of the substrate's own material on it are part of it.
+
+    Raises
+    ------
+    InvalidRecord
+        No layers, another orientation than 110, or a material that is no rutile of the table.
+    """
+    if growth.empty or layers.empty:
+        raise InvalidRecord("a film without layers", "layers in growth.yaml", "Write what was grown, bottom to top.")
+    first = growth.to_dict("records")[0]
+    substrate = str(first["substrate_material"])
+    if str(first["substrate_orientation"]) != "110":
+        raise InvalidRecord(f"orientation {first['substrate_orientation']!r}", "110", "Only [110] rutile is modelled.")
+    rutile(substrate)
+    films: list[Layer] = []
+    for row in layers.sort_values("layer_index").to_dict("records"):
+        rutile(str(row["material"]))
+        if films or row["material"] != substrate:
+            films.append(Layer(str(row["material"]), float(row["nominal_thickness_nm"]), int(row["layer_index"])))
+    if not films:
+        raise InvalidRecord("only layers of the substrate's material", "another material", "Nothing to fit.")
+    wave = float(settings.get("wavelength_angstrom") or CU_K_ALPHA1_ANGSTROM.value)
+    fwhm = float(settings.get("resolution_fwhm_deg") or chosen.resolution_fwhm_deg)
+    return Rod(substrate, tuple(films), wave, fwhm)
+
+
+def _rows(fit: XrdFit, file_id: int) -> list[dict[str, object]]:
+    estimate = fit.estimate()
+    stds = np.sqrt(np.diag(fit.covariance))
+    rows = []
+    for number, layer in enumerate(fit.rod.films):
+        subject = f"{layer.index} {layer.material}"
+        row: dict[str, object] = {"file_id": file_id, "layer_index": layer.index, "material": layer.material}
+        pairs = {
+            q: (estimate.value(q, subject), estimate.sigma(q, subject))
+            for q in ("planes_count", "plane_spacing_nm", "laue_thickness_nm", "strain_out_of_plane_percent")
+        }
+        pairs["gap_nm"] = (0.1 * float(fit.vector[5 + 3 * number]), 0.1 * float(stds[5 + 3 * number]))
+        for name, (value, std) in pairs.items():
+            row |= {name: value, f"{name}_std": std, f"{name}_std_source": "covariance"}
+        rows.append(row | {"reduced_chi_square": fit.reduced_chi_square, "notes": " ".join(fit.notes)})
+    return rows
+
+
+ROOM = Room(
+    name="xrd",
+    title="X-ray diffraction",
+    folders=("xrd", "xrd_theta2theta", "theta2theta"),
+    check=check,
+    assets=(xrd_scan, xrd_fit),
+)
