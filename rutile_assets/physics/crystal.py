@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -106,6 +106,12 @@ def plane_factor(
         For f' and f''.
     """
     lattice = rutile(material)
-    metal = form_factor(lattice.metal, q_per_angstrom, wavelength_angstrom)
-    oxygen = form_factor("O", q_per_angstrom, wavelength_angstrom)
+    metal, oxygen = _forms(lattice.metal, np.ascontiguousarray(q_per_angstrom).tobytes(), wavelength_angstrom)
     return 2.0 * metal + oxygen * (2.0 + 2.0 * np.cos(2.0 * lattice.u * q_per_angstrom * d_angstrom))
+
+
+@lru_cache(maxsize=256)
+def _forms(metal: str, q_bytes: bytes, wavelength_angstrom: float) -> tuple[ComplexArray, ComplexArray]:
+    """Return the form factors of metal and oxygen; a fit asks for them at the same q again and again."""
+    q = np.frombuffer(q_bytes)
+    return form_factor(metal, q, wavelength_angstrom), form_factor("O", q, wavelength_angstrom)

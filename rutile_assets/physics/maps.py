@@ -10,6 +10,8 @@ from scipy.optimize import minimize
 
 FloatArray = npt.NDArray[np.float64]
 
+SLOW_LINES = slice(2, 10)  # modes along the slow axis in which drifting lines are looked for
+DRIFTING = 2.0  # their mean power over what patches and independent lines give; by chance in 1 of 100 maps
 LOW_MODES = 5  # spatial frequencies, in cycles a map, that the long-range variance is read from
 
 
@@ -109,16 +111,26 @@ def mean_std(values: FloatArray) -> float:
     squared = np.broadcast_to(kx**2 + ky**2, values.shape)[low]
     ordinates = np.maximum(power[low], 1e-300)
 
+    field = _at_zero(ordinates, squared)
+    fast = (ky[:, 0] > height / 8) & (ky[:, 0] < height / 2)
+    lines = max(0.0, float(power[fast, 0].mean() - power[fast, 1:4].mean()))
+    slow = power[SLOW_LINES, 0]
+    if slow.mean() > DRIFTING * (field + lines):
+        lines = max(lines, _at_zero(slow, ky[SLOW_LINES, 0] ** 2, lorentzian=True) - field)
+    return float(np.sqrt((field + lines) / values.size))
+
+
+def _at_zero(ordinates: FloatArray, squared: FloatArray, *, lorentzian: bool = False) -> float:
+    """Return the power at zero frequency from ordinates at squared frequencies, both (M,), by maximum likelihood."""
+
     def surprise(parameters: FloatArray) -> float:
-        log_model = parameters[0] - np.exp(parameters[1]) * squared
+        fall = np.exp(parameters[1]) * squared
+        log_model = parameters[0] - (np.log1p(fall) if lorentzian else fall)
         return float(np.sum(log_model + ordinates * np.exp(-log_model)))
 
-    start = np.array([np.log(ordinates.mean()), np.log(0.5 / LOW_MODES**2)])
+    start = np.array([np.log(ordinates.mean()), np.log(0.5 / squared.max())])
     found = minimize(surprise, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-4})
-    field = float(np.exp(found.x[0])) / values.size
-    fast = (ky[:, 0] > height / 8) & (ky[:, 0] < height / 2)
-    lines = max(0.0, float(power[fast, 0].mean() - power[fast, 1:4].mean())) / values.size
-    return float(np.sqrt(field + lines))
+    return float(np.exp(found.x[0]))
 
 
 def sq(levelled: FloatArray) -> float:
@@ -129,32 +141,3 @@ def sq(levelled: FloatArray) -> float:
 def sq_std(levelled: FloatArray) -> float:
     """Return the standard error of Sq of a levelled map, from that of the mean of its square."""
     return mean_std(levelled**2) / (2.0 * sq(levelled))
-
-
-def terraces(levelled: FloatArray, step: float) -> tuple[float, float]:
-    """Return (coherence of the terraces, Sq on the terraces) of a levelled map (Y, X).
-
-    A surface of terraces one `step` apart makes exp(2 pi i z / step) a plane wave whose direction is the miscut; its
-    strength, the highest peak of the Fourier transform over the number of pixels, is the coherence (1 for perfect
-    steps, exp(-2 pi^2 s^2 / step^2) with roughness s on the terraces). Sq is that of the height folded to within half a
-    step, and means something only where the coherence is high.
-    """
-    phase = np.exp(2j * np.pi * levelled / step)
-    height, width = levelled.shape
-    spectrum = np.abs(np.fft.fft2(phase, s=(2 * height, 2 * width)))
-    place = np.unravel_index(np.argmax(spectrum), spectrum.shape)
-
-    def strength(frequency: FloatArray) -> complex:
-        along_y = np.exp(-2j * np.pi * frequency[0] * np.arange(height))
-        along_x = np.exp(-2j * np.pi * frequency[1] * np.arange(width))
-        return complex(along_y @ phase @ along_x) / levelled.size
-
-    start = np.array([place[0] / (2 * height), place[1] / (2 * width)])
-    simplex = start + np.array([[0.0, 0.0], [0.25 / height, 0.0], [0.0, 0.25 / width]])
-    options = {"initial_simplex": simplex, "xatol": 1e-7, "fatol": 1e-6}
-    best = minimize(lambda f: -abs(strength(f)), start, method="Nelder-Mead", options=options).x
-    found = strength(best)
-    y, x = np.mgrid[:height, :width]
-    wave = np.exp(-2j * np.pi * (best[0] * y + best[1] * x) - 1j * np.angle(found))
-    folded = np.angle(phase * wave) * step / (2.0 * np.pi)
-    return abs(found), float(folded.std())

@@ -20,7 +20,7 @@ from rutile_assets.simulation.writers.scan import XrayScan
 FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
 
-NODES = 21
+NODES = 33
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
@@ -85,7 +85,7 @@ def amplitude(truth: FilmTruth, q_per_angstrom: FloatArray) -> ComplexArray:
 def expected_counts(truth: FilmTruth, setup: XrdSetup, two_theta_deg: FloatArray) -> FloatArray:
     """Return the counts of an open detector at (P,) true angles [deg], without noise."""
     sigma = setup.resolution_fwhm_deg / FWHM_PER_SIGMA
-    offsets = np.linspace(-4.0, 4.0, NODES)
+    offsets = np.linspace(-5.0, 5.0, NODES)
     weights = np.exp(-0.5 * offsets**2)
     weights /= weights.sum()
     rate = np.zeros_like(two_theta_deg)

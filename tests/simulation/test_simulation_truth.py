@@ -115,7 +115,7 @@ def test_quantities_carry_units_and_name_the_layers_as_the_rooms_do() -> None:
     truth = _film(TRILAYER, 3.8)
     known = {(q.quantity, q.subject): q.value for q in truth.quantities()}
     assert len(known) == len(truth.quantities())
-    assert all(unit_of(quantity) for quantity, _ in known)
+    assert all(unit_of(quantity) is not None for quantity, _ in known)
     assert known["thickness_nm", "2 RuO2"] == pytest.approx(3.8)
     assert known["thickness_nm", "3 TiO2"] == pytest.approx(2.5)
     # the homoepitaxial buffer cannot be seen: no thickness, not in the total, its surface is the substrate's

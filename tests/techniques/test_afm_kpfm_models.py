@@ -11,12 +11,13 @@ from rutile_assets import formats
 from rutile_assets.errors import FitFailed, WrongContent
 from rutile_assets.formats.measurement import Measurement, Source
 from rutile_assets.physics.contact_potential import v_cpd_of_bias, work_functions
-from rutile_assets.physics.maps import LEVELLING, bow_levelled, mean_std, plane_levelled, sq, sq_std, terraces
+from rutile_assets.physics.maps import LEVELLING, bow_levelled, mean_std, plane_levelled, sq, sq_std
 from rutile_assets.simulation.afm import AfmSetup, scanned, surface
 from rutile_assets.simulation.noise import gaussian_field
 from rutile_assets.simulation.realism import Realism
 from rutile_assets.techniques.afm.assets import heights
 from rutile_assets.techniques.afm.model import AfmParameters, estimate, roughness
+from rutile_assets.techniques.afm.terraces import find_terraces
 from rutile_assets.techniques.kpfm.assets import potentials
 from rutile_assets.techniques.kpfm.model import KpfmParameters, MapPotential, film_estimate, map_potential
 
@@ -48,9 +49,10 @@ def test_an_ideal_staircase_has_sq_of_a_step_over_root_12() -> None:
     x = np.arange(512)
     stairs = 0.3248 * np.floor(np.add.outer(0.011 * x, 0.037 * x))
     assert 1e3 * sq(plane_levelled(stairs)) == pytest.approx(93.8, rel=0.02)
-    coherence, on_terraces = terraces(plane_levelled(stairs), 0.3248)
-    assert coherence > 0.95
-    assert on_terraces < 0.02
+    found = find_terraces(plane_levelled(stairs), 0.3248)
+    assert found is not None
+    assert found.coherence > 0.7  # of the smoothed image
+    assert found.sq_nm < 0.02
 
 
 def test_roughness_on_terraces_is_found_and_not_claimed_where_none_are_seen() -> None:
@@ -59,7 +61,16 @@ def test_roughness_on_terraces_is_found_and_not_claimed_where_none_are_seen() ->
     stairs = 0.3248 * np.floor(np.add.outer(0.02 * x, 0.05 * x))
     found = roughness(stairs + 0.04 * rng.normal(size=stairs.shape), "plane", READ_ONCE)
     assert found.terrace_sq_pm == pytest.approx(40.0, rel=0.05)
-    assert roughness(0.2 * rng.normal(size=(256, 256)), "plane", READ_ONCE).terrace_sq_pm is None
+
+
+def test_terraces_are_not_claimed_on_surfaces_without_steps() -> None:
+    """A surface much smoother than a step is coherent without any; rough and wavy ones have no staircase either."""
+    claims = 0
+    for seed in range(40):
+        rng = np.random.default_rng([seed, 21])
+        smooth_nm = (0.02, 0.05, 0.1, 0.2)[seed % 4] * gaussian_field((256, 256), (4.0, 20.0)[seed % 2], rng)
+        claims += find_terraces(plane_levelled(smooth_nm + 0.02 * rng.normal(size=(256, 256))), 0.3248) is not None
+    assert claims <= 1
 
 
 def test_simulated_images_with_steps_jumps_drift_and_bow_are_right_within_8_percent() -> None:
@@ -101,6 +112,21 @@ def test_map_mean_pulls_have_mean_0_and_width_1(pixels: int, correlation_px: flo
     assert abs(np.mean(pulls)) < 0.1
     assert 0.9 < np.std(pulls, ddof=1) < 1.1
     assert np.std(naive) > 2.5
+
+
+def test_the_error_of_the_mean_knows_lines_that_drift() -> None:
+    """Lines whose offsets wander over 8 lines by half the map's spread: as if independent, 2.3 times too small."""
+    pulls = []
+    for seed in range(300):
+        rng = np.random.default_rng([seed, 17])
+        walk, steps, offset = np.zeros((256, 1)), rng.normal(size=256), 0.0
+        for i in range(256):
+            offset = np.exp(-1 / 8) * offset + np.sqrt(1 - np.exp(-2 / 8)) * steps[i]
+            walk[i, 0] = offset
+        values = 1.6e-3 * (gaussian_field((256, 256), 6.0, rng) + 0.5 * walk)
+        pulls.append(values.mean() / mean_std(values))
+    assert abs(np.mean(pulls)) < 0.15
+    assert 0.8 < np.std(pulls, ddof=1) < 1.3
 
 
 def test_sq_pulls_have_width_1_on_a_stationary_surface() -> None:

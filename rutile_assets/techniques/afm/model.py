@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from rutile_assets.errors import FitFailed
 from rutile_assets.estimate import Estimate
-from rutile_assets.physics.maps import LEVELLING, sq, sq_std, terraces
+from rutile_assets.physics.maps import LEVELLING, sq, sq_std
+from rutile_assets.techniques.afm.terraces import find_terraces
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,13 +25,10 @@ class AfmParameters:
         The way that is quoted, a key of `rutile_assets.physics.maps.LEVELLING`.
     step_height_nm : float
         Height of a terrace step; 0.3248 nm is d110 of TiO2.
-    min_coherence : float
-        Terraces are claimed from this coherence on.
     """
 
     levelling: str = "median_difference_bow"
     step_height_nm: float = 0.3248
-    min_coherence: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -41,15 +39,13 @@ class Roughness:
     ----------
     sq_pm, sq_std_pm : float
         Sq and its statistical error [pm].
-    coherence : float
-        Of terraces.
-    terrace_sq_pm : float or None
-        Sq on the terraces [pm], where they are seen.
+    coherence, terrace_sq_pm : float or None
+        Coherence of the terraces and Sq on them [pm]; None where no regular staircase stands out.
     """
 
     sq_pm: float
     sq_std_pm: float
-    coherence: float
+    coherence: float | None
     terrace_sq_pm: float | None
 
 
@@ -66,9 +62,13 @@ def roughness(height_nm: FloatArray, levelling: str, chosen: AfmParameters) -> R
     if min(height_nm.shape) < 16 or not np.isfinite(height_nm).all() or np.ptp(height_nm) == 0:
         raise FitFailed(f"an image of {height_nm.shape} pixels", "at least 16 x 16 finite heights", "Scan again.")
     levelled = LEVELLING[levelling](height_nm)
-    coherence, on_terraces = terraces(levelled, chosen.step_height_nm)
-    seen = coherence >= chosen.min_coherence
-    return Roughness(1e3 * sq(levelled), 1e3 * sq_std(levelled), coherence, 1e3 * on_terraces if seen else None)
+    found = find_terraces(levelled, chosen.step_height_nm)
+    return Roughness(
+        1e3 * sq(levelled),
+        1e3 * sq_std(levelled),
+        found.coherence if found else None,
+        1e3 * found.sq_nm if found else None,
+    )
 
 
 def estimate(by_levelling: dict[str, Roughness], chosen: AfmParameters, subject: str) -> Estimate:

@@ -39,7 +39,7 @@ AFM_ROUGHNESS = film_table(
         ),
         Column("is_default", "boolean", "whether this is the one in `results`"),
         *estimated("roughness_sq_pm", "Sq (ISO 25178) over the whole image, steps included", minimum=0),
-        Column("terrace_coherence_ratio", "double", "1 for perfect terraces of the step height, 0 for none", minimum=0),
+        Column("terrace_coherence_ratio", "double", "1 for perfect terraces; NULL where none are seen", nullable=True),
         Column(
             "terrace_sq_pm", "double", "Sq on the terraces; NULL where no terraces are seen", nullable=True, minimum=0
         ),

@@ -7,7 +7,6 @@ spacing of five planes 0.02 angstrom wrong.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from scipy.optimize import least_squares
 
 from rutile_assets.errors import FitFailed
 from rutile_assets.estimate import Estimate
+from rutile_assets.physics.counting import deviance_residual
 from rutile_assets.physics.crystal import plane_factor, rutile
 from rutile_assets.physics.reflectivity import FWHM_PER_SIGMA, momentum_transfer, resolution_nodes
 
@@ -106,7 +106,8 @@ class Rod:
         r"""Return the scattered amplitude in electrons per 1 x 1 cell.
 
         .. math:: A = \frac{F_s}{1 - e^{-i q d_s} e^{-\epsilon}}
-                  + \sum_l F_l e^{i q z_l} \left(\frac{1 - e^{i q d_l n_l}}{1 - e^{i q d_l}} + p_l e^{i q d_l n_l}\right)
+                  + \sum_l F_l e^{i q z_l} \left(\frac{1 - e^{i q d_l n_l}}{1 - e^{i q d_l}}
+                  + p_l e^{i q d_l n_l}\right)
 
         with n whole planes and one more that is occupied to p: N = n + p.
 
@@ -119,14 +120,14 @@ class Rod:
         """
         q = q_per_angstrom
         d_s = 10.0 * rutile(self.substrate).d110_nm
-        total = _plane(self.substrate, q.tobytes(), d_s, self.wavelength_angstrom) / (
+        total = plane_factor(self.substrate, q, d_s, self.wavelength_angstrom) / (
             1.0 - np.exp(-1j * q * d_s - ABSORPTION_PER_PLANE)
         )
         height = 0.0
         for number, film in enumerate(self.films):
             planes, spacing, gap = vector[3 + 3 * number : 6 + 3 * number]
             height += gap
-            factor = _plane(film.material, q.tobytes(), round(float(spacing), 3), self.wavelength_angstrom)
+            factor = plane_factor(film.material, q, spacing, self.wavelength_angstrom)
             phase = np.exp(1j * q * spacing)
             near = np.abs(1.0 - phase) < 1e-9
             whole = np.floor(planes)
@@ -197,11 +198,6 @@ class XrdFit:
         )
 
 
-@lru_cache(maxsize=512)
-def _plane(material: str, q_bytes: bytes, d_angstrom: float, wavelength_angstrom: float) -> ComplexArray:
-    return plane_factor(material, np.frombuffer(q_bytes), d_angstrom, wavelength_angstrom)
-
-
 def lorentz_polarisation(two_theta_deg: FloatArray) -> FloatArray:
     """Return (1 + cos^2 2theta) / (2 sin 2theta sin theta) at (Q,) [deg]: polarisation, Lorentz factor, lit area."""
     two = np.radians(two_theta_deg)
@@ -266,16 +262,17 @@ def refine(
 def _least_squares(
     rod: Rod, angle: FloatArray, counts: FloatArray, weight: FloatArray, start: FloatArray, chosen: XrdFitParameters
 ) -> Any:
-    root = np.sqrt(counts + 0.375)
     reach = np.array([4.0, 4.0, 5.0 * chosen.two_theta_zero_std_deg] + [np.inf, 0.15, 0.8] * len(rod.films))
     low, high = start - reach, start + reach
     low[3::3] = 0.6  # planes
 
     def residual(vector: FloatArray) -> FloatArray:
         expected = rod.rate(vector, angle) * weight
-        return np.append(2.0 * (root - np.sqrt(expected + 0.375)), vector[2] / chosen.two_theta_zero_std_deg)
+        return np.append(deviance_residual(counts, expected), vector[2] / chosen.two_theta_zero_std_deg)
 
-    return least_squares(residual, start, bounds=(low, high), x_scale="jac", max_nfev=60)
+    return least_squares(
+        residual, start, bounds=(low, high), x_scale="jac", max_nfev=100, ftol=1e-11, xtol=1e-11, gtol=1e-11
+    )
 
 
 def _starts(rod: Rod, angle: FloatArray, rate: FloatArray, chosen: XrdFitParameters) -> list[FloatArray]:

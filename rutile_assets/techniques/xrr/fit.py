@@ -12,6 +12,7 @@ from scipy.optimize import differential_evolution, least_squares
 
 from rutile_assets.errors import FitFailed
 from rutile_assets.estimate import Estimate
+from rutile_assets.physics.counting import deviance_residual
 from rutile_assets.techniques.xrr.model import Curve, Instrument, Model, Stack, fft_thickness_nm
 
 FloatArray = npt.NDArray[np.float64]
@@ -201,10 +202,7 @@ def residuals(model: Model, curve: Curve, vectors: FloatArray, model_error: floa
     expected = np.maximum(model.rate(vectors, curve.two_theta_deg, nodes) * curve.exposure, 1e-12)
     measured = curve.intensity[None, :]
     if curve.is_counts and model_error == 0.0:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_part = np.where(measured > 0, measured * np.log(measured / expected), 0.0)
-        deviance = np.maximum(2.0 * (expected - measured + log_part), 0.0)
-        return np.sign(measured - expected) * np.sqrt(deviance)
+        return deviance_residual(measured, expected)
     variance = expected if curve.sigma is None else curve.sigma**2
     return (measured - expected) / np.sqrt(variance + (model_error * expected) ** 2)
 
