@@ -15,6 +15,18 @@ POINT_INDEX = Column("point_index", "integer", "number within its scan, sweep or
 CHANNEL_INDEX = Column("channel_index", "integer", "image inside the file, from 1", minimum=1)
 ARRAY = Column("array", "text", "reference to the values in the array store, (Y, X), row 0 at the top")
 TEMPERATURE = Column("temperature_k", "double", "temperature of the sample", minimum=0)
+TWO_THETA = Column("two_theta_deg", "double", "scattering angle as the goniometer reads it", minimum=-180, maximum=180)
+SCAN_INDEX = Column("scan_index", "integer", "scan inside the file, from 1", minimum=1)
+XRAY_POINT = (
+    FILE_ID,
+    SCAN_INDEX,
+    POINT_INDEX,
+    TWO_THETA,
+    Column("detected_counts", "double", "counts as the detector saw them", nullable=True, minimum=0),
+    Column("attenuation_factor", "double", "detected counts times this are sample counts", nullable=True, minimum=0),
+    Column("counting_time_s", "double", "time at this point", nullable=True, minimum=0),
+    Column("intensity_counts_per_s", "double", "rate at the sample; counts where the file gives no time"),
+)
 NOTES = Column("notes", "text", "what a reader must know")
 
 

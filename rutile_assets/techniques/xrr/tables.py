@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from rutile_assets.columns import FILE_ID, LAYER_INDEX, MATERIAL, NOTES, POINT_INDEX, film_table
+from rutile_assets.columns import FILE_ID, LAYER_INDEX, MATERIAL, NOTES, POINT_INDEX, TWO_THETA, XRAY_POINT, film_table
 from rutile_assets.table import Column, estimated
 from rutile_assets.units import STD_SOURCES
-
-SCAN_INDEX = Column("scan_index", "integer", "scan inside the file, from 1", minimum=1)
-TWO_THETA = Column("two_theta_deg", "double", "scattering angle as the goniometer reads it", minimum=-180, maximum=180)
 
 XRR_SCAN = film_table(
     "xrr_scan",
@@ -15,16 +12,7 @@ XRR_SCAN = film_table(
     grain="one point of one scan",
     key=("file_id", "scan_index", "point_index"),
     columns=(
-        FILE_ID,
-        SCAN_INDEX,
-        POINT_INDEX,
-        TWO_THETA,
-        Column("detected_counts", "double", "counts as the detector saw them", nullable=True, minimum=0),
-        Column(
-            "attenuation_factor", "double", "detected counts times this are sample counts", nullable=True, minimum=0
-        ),
-        Column("counting_time_s", "double", "time at this point", nullable=True, minimum=0),
-        Column("intensity_counts_per_s", "double", "rate at the sample; counts where the file gives no time"),
+        *XRAY_POINT,
         Column("intensity_counts_per_s_std", "double", "one sigma, where known", nullable=True, minimum=0),
         Column("intensity_counts_per_s_std_source", "text", "where it comes from", nullable=True, allowed=STD_SOURCES),
     ),
