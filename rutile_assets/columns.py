@@ -16,6 +16,8 @@ CHANNEL_INDEX = Column("channel_index", "integer", "image inside the file, from 
 ARRAY = Column("array", "text", "reference to the values in the array store, (Y, X), row 0 at the top")
 TEMPERATURE = Column("temperature_k", "double", "temperature of the sample", minimum=0)
 TWO_THETA = Column("two_theta_deg", "double", "scattering angle as the goniometer reads it", minimum=-180, maximum=180)
+OMEGA = Column("omega_deg", "double", "angle between the incoming beam and the sample's surface at chi 0")
+CHI = Column("chi_deg", "double", "tilt of the surface normal out of the scattering plane")
 SCAN_INDEX = Column("scan_index", "integer", "scan inside the file, from 1", minimum=1)
 XRAY_POINT = (
     FILE_ID,

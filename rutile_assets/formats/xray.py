@@ -133,13 +133,14 @@ def axis_kind(scan_axis: object) -> str:
 def xray_technique(scans: Sequence[Scan]) -> str | None:
     """Tell reflectivity, a diffraction scan and a reciprocal space map apart by the angles alone.
 
-    Several scans at different omega (or omega offsets) are a map. A coupled scan from below 2 deg is reflectivity
-    when it ends at or below 12 deg, and left open (None, the folder decides) up to 25 deg. Every other scan whose
-    axis is said is diffraction; where the axis is not said, None.
+    Several scans at different omega (or omega offsets) or chi are a map. A coupled scan from below 2 deg is
+    reflectivity when it ends at or below 12 deg, and left open (None, the folder decides) up to 25 deg. Every other
+    scan whose axis is said is diffraction; where the axis is not said, None.
     """
-    offsets = [offset for scan in scans if (offset := _omega_offset(scan)) is not None]
-    if len(offsets) > 1 and max(offsets) - min(offsets) > SAME_ANGLE_DEG:
-        return "rsm"
+    tilts = [chi for scan in scans if isinstance(chi := scan.settings.get("chi_deg"), float)]
+    for angles in ([offset for scan in scans if (offset := omega_offset(scan)) is not None], tilts):
+        if len(angles) > 1 and max(angles) - min(angles) > SAME_ANGLE_DEG:
+            return "rsm"
     kinds = {axis_kind(scan.settings.get("scan_axis")) for scan in scans}
     if "" in kinds:
         return None
@@ -150,11 +151,13 @@ def xray_technique(scans: Sequence[Scan]) -> str | None:
     return "xrr" if last <= XRR_LAST_TWO_THETA_DEG else None
 
 
-def _omega_offset(scan: Scan) -> float | None:
-    """Omega where a detector scan holds it still, omega - 2theta/2 of a coupled scan, None where not recorded."""
+def omega_offset(scan: Scan) -> float | None:
+    """Return omega where a detector scan holds it still, omega - 2theta/2 of a coupled one, None where not recorded."""
     fixed = scan.settings.get("omega_deg")
     if axis_kind(scan.settings.get("scan_axis")) == "detector" and isinstance(fixed, float):
         return fixed
+    if axis_kind(scan.settings.get("scan_axis")) == "coupled" and isinstance(fixed, float):
+        return fixed - float(scan.columns["two_theta_deg"][0]) / 2.0
     if "omega_deg" in scan.columns and axis_kind(scan.settings.get("scan_axis")) == "coupled":
         return float(np.median(scan.columns["omega_deg"] - scan.columns["two_theta_deg"] / 2.0))
     return None

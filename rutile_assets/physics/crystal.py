@@ -45,29 +45,46 @@ class Rutile:
         return float(self.a_angstrom / np.sqrt(2.0) / 10.0)
 
 
-RUTILES: dict[str, Rutile] = {
-    "TiO2": Rutile(
-        "Ti", 4.5937, 2.9587, 0.3053, "Abrahams and Bernstein 1971, as quoted in the project's physics notes"
-    ),
-    "RuO2": Rutile("Ru", 4.4968, 3.1049, 0.3053, "Bolzan et al. 1997, as quoted in the project's physics notes"),
+NOTES = "as quoted in the project's physics notes"
+_TIO2 = Rutile("Ti", 4.5937, 2.9587, 0.3053, f"Abrahams and Bernstein 1971, {NOTES}")
+DEFAULT_LATTICES = "bolzan_1997"
+# a choice of bulk lattices: relaxation and misfit hang on it, so every fit names the one it used
+LATTICE_SETS: dict[str, dict[str, Rutile]] = {
+    DEFAULT_LATTICES: {"TiO2": _TIO2, "RuO2": Rutile("Ru", 4.4968, 3.1049, 0.3053, f"Bolzan et al. 1997, {NOTES}")},
+    "boman_1970": {"TiO2": _TIO2, "RuO2": Rutile("Ru", 4.4919, 3.1066, 0.3058, f"Boman 1970, from memory, {NOTES}")},
+    "rounded": {"TiO2": _TIO2, "RuO2": Rutile("Ru", 4.492, 3.106, 0.3053, "rounded, gives the paper's misfits")},
+    "paper_pbe": {
+        "TiO2": Rutile("Ti", 6.588 / np.sqrt(2.0), 2.970, 0.3053, "PBE, doi 10.1038/s41467-026-69200-x, Methods"),
+        "RuO2": Rutile("Ru", 6.394 / np.sqrt(2.0), 3.119, 0.3053, "PBE, doi 10.1038/s41467-026-69200-x, Methods"),
+    },
 }
+RUTILES = LATTICE_SETS[DEFAULT_LATTICES]
 
 
-def rutile(material: str) -> Rutile:
-    """Return the lattice of a rutile oxide.
+def rutile(material: str, lattices: str = DEFAULT_LATTICES) -> Rutile:
+    """Return the bulk lattice of a rutile oxide.
+
+    Parameters
+    ----------
+    material : str
+        ``TiO2`` or ``RuO2``.
+    lattices : str
+        A key of `LATTICE_SETS`; experiment and DFT are never mixed within one set.
 
     Raises
     ------
     InvalidRecord
-        The material is not in the table.
+        The set or the material is not in the table.
     """
-    if material not in RUTILES:
+    if lattices not in LATTICE_SETS:
+        raise InvalidRecord(f"lattice set {lattices!r}", f"one of {', '.join(LATTICE_SETS)}", "Correct the parameter.")
+    if material not in LATTICE_SETS[lattices]:
         raise InvalidRecord(
             f"{material!r} along [110]",
             f"a rutile of the table ({', '.join(RUTILES)})",
             "Ask for its lattice to be added.",
         )
-    return RUTILES[material]
+    return LATTICE_SETS[lattices][material]
 
 
 @cache
@@ -88,11 +105,19 @@ def form_factor(symbol: str, q_per_angstrom: FloatArray, wavelength_angstrom: fl
 
 
 def plane_factor(
-    material: str, q_per_angstrom: FloatArray, d_angstrom: float, wavelength_angstrom: float
+    material: str,
+    q_per_angstrom: FloatArray,
+    d_angstrom: float,
+    wavelength_angstrom: float,
+    *,
+    h_minus_k: int = 0,
+    q_parallel_per_angstrom: float = 0.0,
 ) -> ComplexArray:
-    """Return the structure factor of one (110) plane of a 1 x 1 cell about the metals' height.
+    """Return the structure factor of one (110) plane of a 1 x 1 cell about the metals' height, on an allowed rod.
 
-    2 f_M + f_O (2 + 2 cos(2 u q d)): two oxygens at the metals' height, two at 2 u d above and below.
+    2 f_M + f_O (2 cos(2 pi (h - k) u) + 2 cos(2 u q d)): two oxygens at the metals' height, aside along [1-10], two at
+    2 u d above and below. On a rod with odd l the planes alternate in sign besides (a shift by c/2); the caller's
+    phase per plane says so.
 
     Parameters
     ----------
@@ -104,10 +129,16 @@ def plane_factor(
         Plane spacing [angstrom].
     wavelength_angstrom : float
         For f' and f''.
+    h_minus_k : int
+        Of the rod; 0 on the specular one.
+    q_parallel_per_angstrom : float
+        Length of the rod's in-plane momentum, for the form factors [1/angstrom].
     """
     lattice = rutile(material)
-    metal, oxygen = _forms(lattice.metal, np.ascontiguousarray(q_per_angstrom).tobytes(), wavelength_angstrom)
-    return 2.0 * metal + oxygen * (2.0 + 2.0 * np.cos(2.0 * lattice.u * q_per_angstrom * d_angstrom))
+    total = np.hypot(q_per_angstrom, q_parallel_per_angstrom) if q_parallel_per_angstrom else q_per_angstrom
+    metal, oxygen = _forms(lattice.metal, np.ascontiguousarray(total).tobytes(), wavelength_angstrom)
+    aside = 2.0 * np.cos(2.0 * np.pi * h_minus_k * lattice.u)
+    return np.asarray(2.0 * metal + oxygen * (aside + 2.0 * np.cos(2.0 * lattice.u * q_per_angstrom * d_angstrom)))
 
 
 @lru_cache(maxsize=256)

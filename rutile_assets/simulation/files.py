@@ -12,8 +12,9 @@ import yaml
 from rutile_assets.simulation.afm import AfmSetup, simulate_afm
 from rutile_assets.simulation.kpfm import KpfmSetup, simulate_kpfm
 from rutile_assets.simulation.realism import Realism
+from rutile_assets.simulation.rsm import SETUPS, simulate_rsm
 from rutile_assets.simulation.transport import TransportSetup, simulate_transport
-from rutile_assets.simulation.truth import FilmTruth
+from rutile_assets.simulation.truth import UNCAPPED, FilmTruth
 from rutile_assets.simulation.writers import ibw, multivu, nanoscope, rasx, xrdml
 from rutile_assets.simulation.writers.scan import Header, Image
 from rutile_assets.simulation.xrd import XrdSetup, simulate_xrd
@@ -74,6 +75,22 @@ def xrd_files(
     return [SimulatedFile(f"xrd/{truth.growth_id}_110.rasx", content), _settings("xrd", settings)]
 
 
+def rsm_files(
+    truth: FilmTruth, started_at: datetime, realism: Realism, rng: np.random.Generator
+) -> list[SimulatedFile]:
+    """Return the maps of an uncapped film of 2.4 nm or more: (332), and (310) or, near 4 and 6.5 nm, a tilted (301)."""
+    nominal = truth.film.nominal_thickness_nm
+    if truth.series != UNCAPPED or nominal < 2.4:
+        return []
+    second = "301" if nominal in (3.9, 6.5) else "310"
+    files = []
+    for name in ("332", second):
+        scans = simulate_rsm(truth, SETUPS[name], realism, rng)
+        content = rasx.write(scans, _header(truth, started_at))
+        files.append(SimulatedFile(f"rsm/{truth.growth_id}_{name}.rasx", content))
+    return files
+
+
 def afm_files(
     truth: FilmTruth, started_at: datetime, realism: Realism, rng: np.random.Generator
 ) -> list[SimulatedFile]:
@@ -130,6 +147,7 @@ def transport_files(
 MAKERS: dict[str, Maker] = {
     "xrr": xrr_files,
     "xrd": xrd_files,
+    "rsm": rsm_files,
     "afm": afm_files,
     "kpfm": kpfm_files,
     "transport": transport_files,

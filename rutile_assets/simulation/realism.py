@@ -21,6 +21,8 @@ class Realism:
         Relative standard deviation of each absorber's true factor about the one in the file.
     two_theta_zero_deg : float
         Standard deviation of the goniometer's zero [deg].
+    rsm_zero_deg : float
+        Standard deviation of the zero of omega (and of chi) in a map; that of 2theta is 0.6 times it [deg].
     beam_width_error : float
         Relative standard deviation of the true beam width about the one in the sidecar.
     k_alpha_2_fraction : float
@@ -59,6 +61,7 @@ class Realism:
     density_scatter: float = 0.004
     attenuator_error: float = 0.002
     two_theta_zero_deg: float = 0.002
+    rsm_zero_deg: float = 0.05
     beam_width_error: float = 0.0
     k_alpha_2_fraction: float = 0.0
     adsorbate_nm: float = 0.3
@@ -89,6 +92,7 @@ IDEAL = Realism(
     density_scatter=0.0,
     attenuator_error=0.0,
     two_theta_zero_deg=0.0,
+    rsm_zero_deg=0.0,
     adsorbate_nm=0.0,
     line_jump_nm=0.0,
     tilt_nm=0.0,

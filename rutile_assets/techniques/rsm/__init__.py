@@ -1,0 +1,1 @@
+"""Reciprocal space maps."""
