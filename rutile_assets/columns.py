@@ -37,6 +37,13 @@ def nullable(column: Column) -> Column:
     return replace(column, nullable=True)
 
 
+def series_table(
+    name: str, description: str, *, grain: str, key: tuple[str, ...], columns: tuple[Column, ...]
+) -> Table:
+    """Declare a table of an asset that spans films: entity_id comes first and is filled by the lake."""
+    return Table(name, description, grain, key, (ENTITY_ID, *columns))
+
+
 def film_table(name: str, description: str, *, grain: str, key: tuple[str, ...], columns: tuple[Column, ...]) -> Table:
     """Declare a table whose rows belong to films: growth_id and entity_id come first and are filled by the lake."""
     return Table(name, description, grain, ("growth_id", *key), (GROWTH_ID, ENTITY_ID, *columns))

@@ -54,9 +54,12 @@ class Writer:
         if len(rows):
             self._insert(name, self.tables[name].frame(rows))
 
-    def replace(self, name: str, checked: pd.DataFrame, growth_id: str) -> None:
-        """Put rows that `Table.frame` has checked in the place of the film's; earlier snapshots keep those."""
-        self.cursor.execute(f'DELETE FROM lake."{name}" WHERE growth_id = ?', [growth_id])
+    def replace(self, name: str, checked: pd.DataFrame, growth_id: str | None) -> None:
+        """Put rows that `Table.frame` has checked in the place of the film's (None: of all); snapshots keep those."""
+        if growth_id is None:
+            self.cursor.execute(f'DELETE FROM lake."{name}"')
+        else:
+            self.cursor.execute(f'DELETE FROM lake."{name}" WHERE growth_id = ?', [growth_id])
         if len(checked):
             self._insert(name, checked)
 

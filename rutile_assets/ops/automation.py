@@ -29,10 +29,14 @@ from rutile_assets.techniques.growth.record import GROWTH_FILE, ID_PATTERN
 
 QUIET_S = 10.0
 
+ACROSS_FILMS = dg.AssetSelection.assets(*(asset.name for asset in all_assets() if asset.spans_films))
 film_job = dg.define_asset_job(
     "film",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - ACROSS_FILMS,
     description="Everything for one film: its inbox folder, its tables, its fits, its page.",
+)
+across_films_job = dg.define_asset_job(
+    "across_films", selection=ACROSS_FILMS, description="What rests on all films together: series, trends, fits."
 )
 
 
@@ -166,7 +170,7 @@ def build_definitions(rooms: Sequence[Room]) -> dg.Definitions:
     assets = [asset for room in rooms for asset in room.assets]
     return dg.Definitions(
         assets=[raw_files, *(dagster_asset(asset) for asset in assets), film_page_asset(assets)],
-        jobs=[film_job, maintenance_job],
+        jobs=[film_job, *([across_films_job] if any(a.spans_films for a in assets) else []), maintenance_job],
         sensors=[inbox_sensor, automation],
         schedules=[nightly_maintenance, nightly_inbox],
         resources={"house": HouseResource()},

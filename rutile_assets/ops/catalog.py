@@ -1,4 +1,4 @@
-"""Film assets as Dagster shows and runs them: one partition per film, checks, schema, plot, values with sigma."""
+"""Assets as Dagster shows and runs them: one partition per film or none, checks, schema, plot, values with sigma."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from rutile_assets.errors import RutileError
 from rutile_assets.ops.house import House, open_house
 from rutile_assets.provenance.context import RunContext
-from rutile_assets.provenance.film_asset import FilmAsset
+from rutile_assets.provenance.film_asset import Asset
 from rutile_assets.provenance.materialize import Materialized, figure_path, materialize, simulated_mark
 from rutile_assets.results.page import write_film_page, write_index
 from rutile_assets.table import TYPES, Table
@@ -94,22 +94,28 @@ def raw_files(context: AssetExecutionContext, house: HouseResource) -> Iterator[
     )
 
 
-def dagster_asset(asset: FilmAsset) -> dg.AssetsDefinition:
-    """Return a film asset as Dagster's definition of it."""
+def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
+    """Return an asset as Dagster's definition of it: a partition for each film, or none where it spans films.
+
+    What spans films waits for runs in progress, so that a batch is computed once, and for no film that has nothing.
+    """
     upstream = [RAW_FILES] if asset.files else []
+    eager = dg.AutomationCondition.eager()
+    if asset.spans_films:
+        eager = eager.without(~dg.AutomationCondition.any_deps_missing())
 
     @dg.asset(
         name=asset.name,
         deps=[*upstream, *asset.reads],
         group_name=asset.room,
-        partitions_def=FILMS,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        partitions_def=None if asset.spans_films else FILMS,
+        backfill_policy=None if asset.spans_films else dg.BackfillPolicy.single_run(),
         code_version=asset.code.digest,
         kinds=set(asset.kinds),
         owners=OWNERS,
         description=_described(asset),
         metadata={"dagster/column_schema": _schema(asset.writes[0]), "dagster/table_name": f"lake.{asset.name}"},
-        automation_condition=dg.AutomationCondition.eager() | dg.AutomationCondition.code_version_changed(),
+        automation_condition=eager | dg.AutomationCondition.code_version_changed(),
         retry_policy=dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL),
         check_specs=[
             dg.AssetCheckSpec(
@@ -125,18 +131,20 @@ def dagster_asset(asset: FilmAsset) -> dg.AssetsDefinition:
         opened = house.open()
         versions: dict[str, str] = {}
         refused: list[str] = []
-        for growth_id in context.partition_keys:
+        films: Sequence[str | None] = [None] if asset.spans_films else context.partition_keys
+        for growth_id in films:
+            named = growth_id or "all films"
             try:
                 made = materialize(opened.lake, opened.home, asset, growth_id, _run_of(context))
             except RutileError as fault:
-                raise dg.Failure(f"{growth_id}: {fault}", allow_retries=False) from fault
-            versions[growth_id] = made.data_version
+                raise dg.Failure(f"{named}: {fault}", allow_retries=False) from fault
+            versions[named] = made.data_version
             refused += [str(why) for _, why in made.outcome.rejected]
             context.add_asset_metadata(_metadata(opened, asset, growth_id, made), partition_key=growth_id)
             for listener in LISTENERS:
-                listener(growth_id, asset.name)
+                listener(named, asset.name)
         yield dg.MaterializeResult(data_version=_data_version(versions))
-        yield _rows_as_declared(opened, asset, list(versions))
+        yield _rows_as_declared(opened, asset, films)
         if asset.files:
             yield dg.AssetCheckResult(
                 check_name="files_accepted",
@@ -148,12 +156,12 @@ def dagster_asset(asset: FilmAsset) -> dg.AssetsDefinition:
     return _asset
 
 
-def film_page_asset(assets: Sequence[FilmAsset]) -> dg.AssetsDefinition:
+def film_page_asset(assets: Sequence[Asset]) -> dg.AssetsDefinition:
     """Return the asset that writes a film's page, downstream of every other asset of the film."""
 
     @dg.asset(
         name=FILM_PAGE,
-        deps=[RAW_FILES, *(asset.name for asset in assets)],
+        deps=[RAW_FILES, *(asset.name for asset in assets if not asset.spans_films)],
         group_name="results",
         partitions_def=FILMS,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -173,14 +181,14 @@ def film_page_asset(assets: Sequence[FilmAsset]) -> dg.AssetsDefinition:
     return _page
 
 
-def save_figure(house: House, asset: FilmAsset, growth_id: str, figure: Figure, made: Materialized) -> bytes:
+def save_figure(house: House, asset: Asset, growth_id: str | None, figure: Figure, made: Materialized) -> bytes:
     """Write an asset's figure as SVG and PNG with the entity it was drawn from, and return the PNG.
 
     A figure of simulated data says so on its face.
     """
     if simulated_mark(house.lake, growth_id):
         figure.text(0.995, 0.005, "simulated", ha="right", va="bottom", fontsize=8, color="0.35", style="italic")
-    figure.text(0.005, 0.005, growth_id, ha="left", va="bottom", fontsize=8, color="0.35")
+    figure.text(0.005, 0.005, growth_id or "", ha="left", va="bottom", fontsize=8, color="0.35")
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110, metadata={"Source": f"entity {made.entity_id}"})
     for ending, content in (("png", png.getvalue()), ("svg", _svg(figure, made))):
@@ -196,7 +204,7 @@ def _svg(figure: Figure, made: Materialized) -> bytes:
     return text.getvalue()
 
 
-def _metadata(house: House, asset: FilmAsset, growth_id: str, made: Materialized) -> dict[str, Any]:
+def _metadata(house: House, asset: Asset, growth_id: str | None, made: Materialized) -> dict[str, Any]:
     found: dict[str, Any] = {
         "dagster/row_count": len(made.frames[asset.name]),
         "rutile/entity_id": str(made.entity_id),
@@ -210,7 +218,9 @@ def _metadata(house: House, asset: FilmAsset, growth_id: str, made: Materialized
     figure = asset.figure(made.film, made.outcome) if asset.figure else None
     if figure is not None:
         picture = base64.b64encode(save_figure(house, asset, growth_id, figure, made)).decode()
-        found["plot"] = dg.MetadataValue.md(f"![{asset.name} of {growth_id}](data:image/png;base64,{picture})")
+        found["plot"] = dg.MetadataValue.md(
+            f"![{asset.name} of {growth_id or 'all films'}](data:image/png;base64,{picture})"
+        )
     return found
 
 
@@ -225,12 +235,11 @@ def _values(made: Materialized) -> str:
     return "\n".join(lines)
 
 
-def _rows_as_declared(house: House, asset: FilmAsset, growth_ids: Sequence[str]) -> dg.AssetCheckResult:
+def _rows_as_declared(house: House, asset: Asset, growth_ids: Sequence[str | None]) -> dg.AssetCheckResult:
     broken = []
     for table in asset.writes:
-        rows = house.lake.frame(
-            f'SELECT * FROM lake."{table.name}" WHERE list_contains(?, growth_id)', [list(growth_ids)]
-        )
+        here = "" if asset.spans_films else " WHERE list_contains(?, growth_id)"
+        rows = house.lake.frame(f'SELECT * FROM lake."{table.name}"{here}', [] if asset.spans_films else [growth_ids])
         try:
             table.frame(rows)
         except RutileError as fault:
@@ -238,7 +247,7 @@ def _rows_as_declared(house: House, asset: FilmAsset, growth_ids: Sequence[str])
     return dg.AssetCheckResult(check_name="rows_as_declared", passed=not broken, description="; ".join(broken))
 
 
-def _file_checks(asset: FilmAsset) -> list[dg.AssetCheckSpec]:
+def _file_checks(asset: Asset) -> list[dg.AssetCheckSpec]:
     if not asset.files:
         return []
     text = "Every accepted file could be used; a refused one is a row of rejected_files."
@@ -259,7 +268,7 @@ def _schema(table: Table) -> dg.TableSchema:
     )
 
 
-def _described(asset: FilmAsset) -> str:
+def _described(asset: Asset) -> str:
     tables = "\n".join(f"- `{table.name}`: {table.description} One row: {table.grain}." for table in asset.writes)
     return f"{asset.description}\n\nTables:\n\n{tables}"
 

@@ -13,7 +13,7 @@ import dagster as dg
 
 from rutile_assets.errors import InvalidRecord
 from rutile_assets.ops import catalog
-from rutile_assets.ops.automation import build_definitions, film_job
+from rutile_assets.ops.automation import across_films_job, build_definitions, film_job
 from rutile_assets.ops.catalog import FILM_PAGE, FILMS, TRIGGER_TAG
 from rutile_assets.ops.house import House
 from rutile_assets.provenance.stale import Stale, stale_assets
@@ -63,12 +63,13 @@ def plan(
     chosen = _selected(select)
     stale = stale_assets(house.lake, house.home, assets, films)
     if everything:
+        wanted: list[str | None] = list(films) if films else [*house.films(), None]
         present = {(s.growth_id, s.asset): s for s in stale}
         rows = house.lake.rows("SELECT DISTINCT growth_id, asset FROM lake.entity WHERE kind = 'asset'")
         have = {(row["growth_id"], row["asset"]) for row in rows} | set(present)
         stale = [
             present.get((film, asset.name), Stale(film, asset.name, ("asked for",)))
-            for film in films or house.films()
+            for film in wanted
             for asset in assets
             if (film, asset.name) in have
         ]
@@ -85,7 +86,7 @@ def run(house: House, work: Sequence[Stale], tell: Callable[[str, str], None] | 
     work : sequence of Stale
         From `plan`.
     tell : callable, optional
-        Called with (growth_id, asset) after each.
+        Called with (growth_id or "all films", asset) after each.
 
     Returns
     -------
@@ -93,7 +94,8 @@ def run(house: House, work: Sequence[Stale], tell: Callable[[str, str], None] | 
         One film's failure does not stop another film.
     """
     instance = prepare_dagster(house)
-    job = build_definitions(ROOMS).resolve_job_def(film_job.name)
+    definitions = build_definitions(ROOMS)
+    across = [stale.asset for stale in work if stale.growth_id is None]
     known = instance.get_dynamic_partitions(FILMS.name or "")
     instance.add_dynamic_partitions(FILMS.name or "", [f for f in house.films() if f not in known])
     failures: list[str] = []
@@ -105,19 +107,24 @@ def run(house: House, work: Sequence[Stale], tell: Callable[[str, str], None] | 
         if tell is not None:
             tell(growth_id, asset)
 
+    def execute(job: str, films: Sequence[str], assets: Sequence[str]) -> None:
+        result = definitions.resolve_job_def(job).execute_in_process(
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            instance=instance,
+            partition_key=films[0] if len(films) == 1 else None,
+            tags={TRIGGER_TAG: "cli", **(_range(films) if len(films) > 1 else {})},
+            asset_selection=[dg.AssetKey(name) for name in assets],
+            raise_on_error=False,
+        )
+        if not result.success:
+            failures.extend(_told(result))
+
     catalog.LISTENERS.append(computed)
     try:
         for films, assets in _batches(work, instance.get_dynamic_partitions(FILMS.name or "")):
-            result = job.execute_in_process(
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                instance=instance,
-                partition_key=films[0] if len(films) == 1 else None,
-                tags={TRIGGER_TAG: "cli", **({} if len(films) == 1 else _range(films))},
-                asset_selection=[dg.AssetKey(name) for name in (*assets, FILM_PAGE)],
-                raise_on_error=False,
-            )
-            if not result.success:
-                failures += _told(result)
+            execute(film_job.name, films, (*assets, FILM_PAGE))
+        if across:
+            execute(across_films_job.name, (), across)
     finally:
         catalog.LISTENERS.remove(computed)
     return RunReport(done, failures)
@@ -157,7 +164,8 @@ def _batches(work: Sequence[Stale], order: Sequence[str]) -> list[tuple[list[str
     """Group films that need the same assets and stand side by side in Dagster's order of films."""
     needs: dict[str, list[str]] = {}
     for stale in work:
-        needs.setdefault(stale.growth_id, []).append(stale.asset)
+        if stale.growth_id is not None:
+            needs.setdefault(stale.growth_id, []).append(stale.asset)
     batches: list[tuple[list[str], list[str]]] = []
     previous = -2
     for position, film in enumerate(order):

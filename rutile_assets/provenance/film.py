@@ -1,4 +1,4 @@
-"""What an asset sees of one film, and what it hands back: no Dagster, no SQL."""
+"""What an asset sees of one film or of all, and what it hands back: no Dagster, no SQL."""
 
 from __future__ import annotations
 
@@ -81,6 +81,35 @@ class Film:
 
 
 @dataclass(frozen=True)
+class Films:
+    """All films as an asset that spans them sees them.
+
+    Parameters
+    ----------
+    parameters : Any
+        The asset's parameter dataclass, as set for the lab.
+    seed : int
+        For any random numbers; recorded with the activity.
+    tables : callable
+        Name -> the current rows of that table for all films, ordered by its key.
+    numbers : callable
+        Asset -> its current rows of ``result``.
+    systematics : callable
+        Asset -> result_id, effect, shift of those rows.
+    """
+
+    parameters: Any
+    seed: int
+    tables: Callable[[str], pd.DataFrame]
+    numbers: Callable[[str], pd.DataFrame]
+    systematics: Callable[[str], pd.DataFrame]
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return the current rows of an upstream table, all films."""
+        return self.tables(name)
+
+
+@dataclass(frozen=True)
 class Result:
     """An estimate that goes into the view `results`.
 
@@ -92,22 +121,28 @@ class Result:
         The raw file, where the numbers rest on one.
     material, temperature_k : per quantity
         (Q,) what an SQL user filters by; None where it does not apply.
+    growth_id : per quantity
+        (Q,) of an asset that spans films: the film each number belongs to, None where it belongs to the series.
+    series : str or None
+        Of an asset that spans films: the series that the numbers belong to.
     """
 
     estimate: Estimate
     file_id: int | None = None
     material: Sequence[str | None] = ()
     temperature_k: Sequence[float | None] = ()
+    growth_id: Sequence[str | None] = ()
+    series: str | None = None
 
 
 @dataclass
 class Outcome:
-    """What an asset hands back for one film.
+    """What an asset hands back.
 
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        Table name -> rows without growth_id and entity_id, which the lake fills.
+        Table name -> rows without entity_id, and for one film without growth_id, which the lake fills.
     results : list of Result
         Numbers for the view `results`.
     rejected : list

@@ -1,4 +1,4 @@
-"""The declaration of an asset that is computed film by film, and of the room it stands in."""
+"""The declaration of an asset, computed film by film or across all films, and of the room it stands in."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from rutile_assets.errors import InvalidRecord
 from rutile_assets.formats.measurement import Measurement
 from rutile_assets.lake.home import Home
 from rutile_assets.provenance.code_version import CodeVersion, code_version
-from rutile_assets.provenance.film import Film, Outcome
+from rutile_assets.provenance.film import Film, Films, Outcome
 from rutile_assets.table import Table
 
 
 @dataclass(frozen=True)
-class FilmAsset:
-    """An asset with one version per film; made by the decorator `film_asset`.
+class Asset:
+    """An asset with one version per film (decorator `film_asset`) or one for all films (`across_films`).
 
     Parameters
     ----------
     name, room, description : str
         The function's name, its room, its docstring.
     compute : callable
-        Film -> Outcome.
+        Film -> Outcome, or Films -> Outcome.
     files : str or None
         The technique whose raw files it reads.
     reads : tuple of str
@@ -40,26 +40,29 @@ class FilmAsset:
     kinds : tuple of str
         What the Dagster UI shows as badges.
     figure : callable or None
-        (film, outcome) -> figure for the catalog and the film's page.
+        (film or films, outcome) -> figure for the catalog and the film's page.
+    spans_films : bool
+        One version for all films.
     """
 
     name: str
     room: str
     description: str
-    compute: Callable[[Film], Outcome]
+    compute: Callable[[Any], Outcome]
     files: str | None
     reads: tuple[str, ...]
     writes: tuple[Table, ...]
     parameters: type[Any] | None
     kinds: tuple[str, ...]
-    figure: Callable[[Film, Outcome], Figure | None] | None
+    figure: Callable[[Any, Outcome], Figure | None] | None
+    spans_films: bool = False
 
     @cached_property
     def code(self) -> CodeVersion:
         """The version of its own code (for the readers of its files see `materialize`)."""
         return code_version(self.compute)
 
-    def parameters_for(self, home: Home, growth_id: str) -> Any:
+    def parameters_for(self, home: Home, growth_id: str | None) -> Any:
         """Return its parameters: the defaults, then the lab's ``parameters``, then the film's own in rutile.yaml.
 
         Raises
@@ -70,7 +73,8 @@ class FilmAsset:
         if self.parameters is None:
             return None
         chosen: dict[str, Any] = {}
-        for written in (home.settings.get("parameters"), (home.settings.get("films") or {}).get(growth_id)):
+        own = (home.settings.get("films") or {}).get(growth_id) if growth_id is not None else None
+        for written in (home.settings.get("parameters"), own):
             chosen |= (written or {}).get(self.name) or {}
         known = {f.name: f for f in fields(self.parameters)}
         defaults = asdict(self.parameters())
@@ -106,8 +110,8 @@ def film_asset(
     parameters: type[Any] | None = None,
     kinds: Sequence[str] = ("python",),
     figure: Callable[[Film, Outcome], Figure | None] | None = None,
-) -> Callable[[Callable[[Film], Outcome]], FilmAsset]:
-    """Declare a function Film -> Outcome as an asset; the arguments are those of `FilmAsset`.
+) -> Callable[[Callable[[Film], Outcome]], Asset]:
+    """Declare a function Film -> Outcome as an asset; the arguments are those of `Asset`.
 
     Raises
     ------
@@ -115,25 +119,66 @@ def film_asset(
         The tables are not named after the asset.
     """
 
-    def declare(function: Callable[[Film], Outcome]) -> FilmAsset:
-        name = function.__name__
-        names = [table.name for table in writes]
-        if not names or names[0] != name or not all(n.startswith(name) for n in names):
-            raise InvalidRecord(f"asset {name} writing {names}", f"{name}, {name}_...", "Rename the tables.")
-        return FilmAsset(
-            name=name,
-            room=room,
-            description=getdoc(function) or "",
-            compute=function,
-            files=files,
-            reads=tuple(reads),
-            writes=tuple(writes),
-            parameters=parameters,
-            kinds=tuple(kinds),
-            figure=figure,
-        )
+    def declare(function: Callable[[Film], Outcome]) -> Asset:
+        return _asset(function, room, files, reads, writes, parameters, kinds, figure, spans_films=False)
 
     return declare
+
+
+def across_films(
+    *,
+    room: str,
+    reads: Sequence[str],
+    writes: Sequence[Table],
+    parameters: type[Any] | None = None,
+    kinds: Sequence[str] = ("python",),
+    figure: Callable[[Films, Outcome], Figure | None] | None = None,
+) -> Callable[[Callable[[Films], Outcome]], Asset]:
+    """Declare a function Films -> Outcome as an asset that spans films; the arguments are those of `Asset`.
+
+    Its tables hold all films and series, so their rows are put in place together.
+
+    Raises
+    ------
+    InvalidRecord
+        The tables are not named after the asset.
+    """
+
+    def declare(function: Callable[[Films], Outcome]) -> Asset:
+        return _asset(function, room, None, reads, writes, parameters, kinds, figure, spans_films=True)
+
+    return declare
+
+
+def _asset(
+    function: Callable[[Any], Outcome],
+    room: str,
+    files: str | None,
+    reads: Sequence[str],
+    writes: Sequence[Table],
+    parameters: type[Any] | None,
+    kinds: Sequence[str],
+    figure: Callable[[Any, Outcome], Figure | None] | None,
+    *,
+    spans_films: bool,
+) -> Asset:
+    name = function.__name__
+    names = [table.name for table in writes]
+    if not names or names[0] != name or not all(n.startswith(name) for n in names):
+        raise InvalidRecord(f"asset {name} writing {names}", f"{name}, {name}_...", "Rename the tables.")
+    return Asset(
+        name=name,
+        room=room,
+        description=getdoc(function) or "",
+        compute=function,
+        files=files,
+        reads=tuple(reads),
+        writes=tuple(writes),
+        parameters=parameters,
+        kinds=tuple(kinds),
+        figure=figure,
+        spans_films=spans_films,
+    )
 
 
 @dataclass(frozen=True)
@@ -148,7 +193,7 @@ class Room:
         Folder names in the inbox that mean this technique, lower case.
     check : callable or None
         Measurement -> anything; run at ingest, raises `WrongContent` when the file cannot serve.
-    assets : tuple of FilmAsset
+    assets : tuple of Asset
         In the order in which they build on each other.
     """
 
@@ -156,7 +201,7 @@ class Room:
     title: str
     folders: tuple[str, ...]
     check: Callable[[Measurement], object] | None
-    assets: tuple[FilmAsset, ...]
+    assets: tuple[Asset, ...]
 
     @property
     def tables(self) -> tuple[Table, ...]:

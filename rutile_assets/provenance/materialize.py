@@ -1,4 +1,4 @@
-"""Compute an asset for a film and commit its data and its lineage in one transaction."""
+"""Compute an asset for a film, or across films, and commit its data and its lineage in one transaction."""
 
 from __future__ import annotations
 
@@ -22,16 +22,24 @@ from rutile_assets.lake.home import Home
 from rutile_assets.lake.tables import Lake, Writer
 from rutile_assets.provenance.code_version import CodeVersion, code_version
 from rutile_assets.provenance.context import RunContext, utc_now
-from rutile_assets.provenance.film import Film, Outcome, RawFile, Result
-from rutile_assets.provenance.film_asset import FilmAsset
+from rutile_assets.provenance.film import Film, Films, Outcome, RawFile, Result
+from rutile_assets.provenance.film_asset import Asset
 from rutile_assets.table import Table
 from rutile_assets.units import unit_of
 
 CURRENT_FILES = "SELECT * FROM current_raw_file WHERE growth_id = ? AND technique = ? ORDER BY original_path"
-CURRENT_ENTITY = """
+CURRENT_ENTITIES = """
     SELECT entity_id, asset, data_version FROM lake.entity
-    WHERE growth_id = ? AND kind = 'asset' AND asset IN (SELECT unnest(?::VARCHAR[]))
-    QUALIFY entity_id = max(entity_id) OVER (PARTITION BY asset)
+    WHERE (growth_id = $1 OR $1 IS NULL) AND kind = 'asset' AND asset IN (SELECT unnest($2::VARCHAR[]))
+    QUALIFY entity_id = max(entity_id) OVER (PARTITION BY asset, growth_id)
+"""
+CURRENT_NUMBERS = f"""
+    SELECT result.* FROM lake.result INNER JOIN ({CURRENT_ENTITIES}) AS made USING (entity_id)
+    ORDER BY result.growth_id, result.quantity, result.subject, result_id
+"""
+CURRENT_SYSTEMATICS = f"""
+    SELECT result_id, effect, shift FROM lake.result_systematic INNER JOIN lake.result USING (result_id)
+    INNER JOIN ({CURRENT_ENTITIES}) AS made USING (entity_id) ORDER BY ALL
 """
 
 
@@ -47,19 +55,19 @@ class Materialized:
         Digest of its content.
     frames : mapping of str to DataFrame
         The rows written, by table.
-    film, outcome : Film, Outcome
+    film, outcome : Film or Films, Outcome
         What the asset saw and handed back.
     """
 
     entity_id: int
     data_version: str
     frames: Mapping[str, pd.DataFrame]
-    film: Film
+    film: Film | Films
     outcome: Outcome
 
 
-def materialize(lake: Lake, home: Home, asset: FilmAsset, growth_id: str, run: RunContext) -> Materialized:
-    """Compute one asset for one film.
+def materialize(lake: Lake, home: Home, asset: Asset, growth_id: str | None, run: RunContext) -> Materialized:
+    """Compute one asset for one film; for all films, growth_id None, where it spans them.
 
     Inputs are read at one snapshot; rows are checked; data, results, lineage, code and parameters commit together.
 
@@ -70,9 +78,9 @@ def materialize(lake: Lake, home: Home, asset: FilmAsset, growth_id: str, run: R
     """
     started, clock = utc_now(), time.perf_counter()
     snapshot = lake.snapshot()
-    parents = lake.rows(CURRENT_ENTITY, [growth_id, list(asset.reads)])
+    parents = lake.rows(CURRENT_ENTITIES, [growth_id, list(asset.reads)])
     files = lake.rows(CURRENT_FILES, [growth_id, asset.files]) if asset.files else []
-    film = film_of(lake, home, asset, growth_id, files)
+    film = films_of(lake, home, asset) if growth_id is None else film_of(lake, home, asset, growth_id, files)
     outcome = asset.compute(film)
     duration = time.perf_counter() - clock
     code = asset.code.joined(reader_code(row["reader"]) for row in files)
@@ -114,16 +122,12 @@ def materialize(lake: Lake, home: Home, asset: FilmAsset, growth_id: str, run: R
     return Materialized(entity_id, version, frames, film, outcome)
 
 
-def film_of(lake: Lake, home: Home, asset: FilmAsset, growth_id: str, files: Sequence[Mapping[str, Any]]) -> Film:
+def film_of(lake: Lake, home: Home, asset: Asset, growth_id: str, files: Sequence[Mapping[str, Any]]) -> Film:
     """Return the film as the asset sees it, reading the lake as it is now."""
     declared = {int(row["file_id"]): json.loads(row["declared"]) for row in files}
 
     def table(name: str) -> pd.DataFrame:
-        if not any(name == read or name.startswith(f"{read}_") for read in asset.reads):
-            raise InvalidRecord(
-                f"asset {asset.name} reading {name}", f"a table of {asset.reads}", "Name its asset in `reads`."
-            )
-        key = ", ".join(f'"{column}"' for column in lake.tables[name].key)
+        key = _readable(lake, asset, name)
         return lake.frame(f'SELECT * FROM lake."{name}" WHERE growth_id = ? ORDER BY {key}', [growth_id])
 
     def read_file(file: RawFile) -> Measurement:
@@ -142,6 +146,30 @@ def film_of(lake: Lake, home: Home, asset: FilmAsset, growth_id: str, files: Seq
         read_array=lambda reference: arrays.read(home.arrays, reference),
         store_array=lambda name, array, attributes: arrays.store(home.arrays, name, array, attributes),
     )
+
+
+def films_of(lake: Lake, home: Home, asset: Asset) -> Films:
+    """Return all films as the asset sees them, reading the lake as it is now."""
+
+    def table(name: str) -> pd.DataFrame:
+        return lake.frame(f'SELECT * FROM lake."{name}" ORDER BY {_readable(lake, asset, name)}')
+
+    return Films(
+        parameters=asset.parameters_for(home, None),
+        seed=seed_of(asset.name, ""),
+        tables=table,
+        numbers=lambda name: lake.frame(CURRENT_NUMBERS, [None, [name]]),
+        systematics=lambda name: lake.frame(CURRENT_SYSTEMATICS, [None, [name]]),
+    )
+
+
+def _readable(lake: Lake, asset: Asset, name: str) -> str:
+    """Return the order of a table's rows, where the asset said that it reads it."""
+    if not any(name == read or name.startswith(f"{read}_") for read in asset.reads):
+        raise InvalidRecord(
+            f"asset {asset.name} reading {name}", f"a table of {asset.reads}", "Name its asset in `reads`."
+        )
+    return ", ".join(f'"{column}"' for column in lake.tables[name].key)
 
 
 def read_declared(source: Source) -> Measurement:
@@ -182,17 +210,20 @@ def data_version(frames: Mapping[str, pd.DataFrame], results: Sequence[Result]) 
     for result in results:
         estimate = result.estimate
         digest.update(repr([estimate.quantities, estimate.subjects, result.file_id]).encode())
+        if result.growth_id or result.series:
+            digest.update(repr([tuple(result.growth_id), result.series]).encode())
         digest.update(np.ascontiguousarray(estimate.values).tobytes())
         digest.update(np.ascontiguousarray(estimate.total_covariance).tobytes())
     return digest.hexdigest()[:20]
 
 
-def _filled(table: Table, rows: pd.DataFrame | None, growth_id: str, entity_id: int) -> pd.DataFrame:
+def _filled(table: Table, rows: pd.DataFrame | None, growth_id: str | None, entity_id: int) -> pd.DataFrame:
     given = pd.DataFrame(columns=table.column_names) if rows is None else rows
-    return table.frame(given.assign(growth_id=growth_id, entity_id=entity_id))
+    filled = given.assign(entity_id=entity_id)
+    return table.frame(filled if growth_id is None else filled.assign(growth_id=growth_id))
 
 
-def _no_others(asset: FilmAsset, outcome: Outcome) -> None:
+def _no_others(asset: Asset, outcome: Outcome) -> None:
     unknown = sorted(set(outcome.tables) - {table.name for table in asset.writes})
     if unknown:
         raise InvalidRecord(
@@ -200,7 +231,7 @@ def _no_others(asset: FilmAsset, outcome: Outcome) -> None:
         )
 
 
-def _record_results(writer: Writer, asset: FilmAsset, growth_id: str, entity_id: int, results: list[Result]) -> None:
+def _record_results(writer: Writer, asset: Asset, growth_id: str | None, entity_id: int, results: list[Result]) -> None:
     rows: list[dict[str, object]] = []
     covariances: list[dict[str, object]] = []
     systematics: list[dict[str, object]] = []
@@ -210,12 +241,14 @@ def _record_results(writer: Writer, asset: FilmAsset, growth_id: str, entity_id:
         ids = [writer.next_id() for _ in range(count)]
         material = list(result.material) or [None] * count
         temperature = list(result.temperature_k) or [None] * count
+        film = list(result.growth_id) or [growth_id] * count
         for i, quantity in enumerate(estimate.quantities):
             rows.append(
                 {
                     "result_id": ids[i],
                     "entity_id": entity_id,
-                    "growth_id": growth_id,
+                    "growth_id": film[i],
+                    "series": result.series if film[i] is None else None,
                     "file_id": result.file_id,
                     "technique": asset.room,
                     "quantity": quantity,
@@ -245,7 +278,7 @@ def _record_results(writer: Writer, asset: FilmAsset, growth_id: str, entity_id:
     writer.append("result_systematic", systematics)
 
 
-def _record_rejections(writer: Writer, growth_id: str, activity_id: int, outcome: Outcome) -> None:
+def _record_rejections(writer: Writer, growth_id: str | None, activity_id: int, outcome: Outcome) -> None:
     writer.append(
         "rejected_file",
         [
@@ -269,12 +302,15 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def simulated_mark(lake: Lake, growth_id: str) -> bool:
-    """Tell whether the film's growth.yaml says that its data are simulated."""
-    rows = lake.rows("SELECT origin FROM lake.growth WHERE growth_id = ?", [growth_id])
-    return bool(rows) and rows[0]["origin"] == "simulated"
+def simulated_mark(lake: Lake, growth_id: str | None) -> bool:
+    """Tell whether the film's growth.yaml, or any film's where none is named, says that its data are simulated."""
+    rows = lake.rows(
+        "SELECT 1 FROM lake.growth WHERE origin = 'simulated' AND (growth_id = $1 OR $1 IS NULL) LIMIT 1", [growth_id]
+    )
+    return bool(rows)
 
 
-def figure_path(home: Home, growth_id: str, asset: str, ending: str) -> Path:
-    """Return where an asset's figure of a film stands."""
-    return home.reports / "films" / growth_id / f"{asset}.{ending}"
+def figure_path(home: Home, growth_id: str | None, asset: str, ending: str) -> Path:
+    """Return where an asset's figure stands, of a film or of what spans films."""
+    folder = home.reports / "series" if growth_id is None else home.reports / "films" / growth_id
+    return folder / f"{asset}.{ending}"

@@ -12,7 +12,7 @@ from rutile_assets.errors import InvalidRecord
 from rutile_assets.lake.home import Home
 from rutile_assets.lake.tables import Lake
 from rutile_assets.provenance.code_version import changed_parts
-from rutile_assets.provenance.film_asset import FilmAsset
+from rutile_assets.provenance.film_asset import Asset
 from rutile_assets.provenance.materialize import reader_code
 
 _LATEST = """
@@ -23,7 +23,8 @@ _LATEST = """
     QUALIFY entity.entity_id = max(entity.entity_id) OVER (PARTITION BY entity.asset, entity.growth_id)
 """
 _PARENTS = f"""
-    SELECT edge.child, parent.kind, parent.asset, parent.entity_id, parent.data_version, raw_file.original_path
+    SELECT edge.child, parent.kind, parent.asset, parent.growth_id, parent.entity_id, parent.data_version,
+        raw_file.original_path
     FROM lake.edge
     INNER JOIN ({_LATEST}) AS latest ON edge.child = latest.entity_id
     INNER JOIN lake.entity AS parent ON edge.parent = parent.entity_id
@@ -33,34 +34,36 @@ _PARENTS = f"""
 
 @dataclass(frozen=True)
 class Stale:
-    """An asset of a film that is not what it would be if it were computed now.
+    """An asset of a film, or across films, that is not what it would be if it were computed now.
 
     Parameters
     ----------
-    growth_id, asset : str
+    growth_id : str or None
+        The film; None for an asset that spans films.
+    asset : str
         Which.
     reasons : tuple of str
         Why, in words: each names the file, function, constant, parameter or upstream asset that changed.
     """
 
-    growth_id: str
+    growth_id: str | None
     asset: str
     reasons: tuple[str, ...]
 
 
 def stale_assets(
-    lake: Lake, home: Home, assets: Sequence[FilmAsset], growth_ids: Sequence[str] | None = None
+    lake: Lake, home: Home, assets: Sequence[Asset], growth_ids: Sequence[str] | None = None
 ) -> list[Stale]:
-    """Return every stale asset of every film, upstream before downstream.
+    """Return every stale asset of every film, then those that span films, upstream before downstream.
 
     Parameters
     ----------
     lake, home
         The home to look at.
-    assets : sequence of FilmAsset
+    assets : sequence of Asset
         In the order in which they build on each other.
     growth_ids : sequence of str, optional
-        Only these films.
+        Only these films, and nothing that spans films.
 
     Raises
     ------
@@ -74,11 +77,13 @@ def stale_assets(
         raise InvalidRecord(
             f"no film {missing[0]!r}", f"one of {len(known)} films", "rutile sql 'FROM growth' lists them."
         )
+    of_films = [asset for asset in assets if not asset.spans_films]
     found: list[Stale] = []
+    computable: set[str] = set()
     for growth_id in growth_ids or known:
         here: dict[str, Stale] = {}
         applicable: set[str] = set()
-        for asset in assets:
+        for asset in of_films:
             if not state.is_applicable(asset, growth_id, applicable):
                 continue
             applicable.add(asset.name)
@@ -87,7 +92,27 @@ def stale_assets(
             if reasons:
                 here[asset.name] = Stale(growth_id, asset.name, tuple(reasons))
         found += here.values()
+        computable |= applicable
+    if growth_ids is None:
+        for asset in (asset for asset in assets if asset.spans_films):
+            reasons = _across(state, home, asset, computable, found)
+            if reasons:
+                found.append(Stale(None, asset.name, tuple(reasons)))
     return found
+
+
+def _across(state: _State, home: Home, asset: Asset, computable: set[str], found: Sequence[Stale]) -> list[str]:
+    """Return why an asset that spans films is stale; nothing where there is nothing to compute it from."""
+    if (None, asset.name) not in state.latest and not computable.intersection(asset.reads):
+        return []
+    computable.add(asset.name)
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for stale in found:
+        if stale.asset in asset.reads:
+            waiting[stale.asset].append(stale.growth_id or "all films")
+    return state.reasons(asset, None, home) + [
+        f"upstream {name} of {_listed(films)} is stale" for name, films in waiting.items()
+    ]
 
 
 class _State:
@@ -104,7 +129,7 @@ class _State:
         for row in self.files:
             self.files_of[row["growth_id"], row["technique"]].append(row)
 
-    def is_applicable(self, asset: FilmAsset, growth_id: str, applicable: set[str]) -> bool:
+    def is_applicable(self, asset: Asset, growth_id: str, applicable: set[str]) -> bool:
         """Tell whether the film has what the asset needs, or had it once."""
         if (growth_id, asset.name) in self.latest:
             return True
@@ -113,7 +138,7 @@ class _State:
         needed = [name for name in asset.reads if name != "growth"] or list(asset.reads)
         return any(name in applicable for name in needed)
 
-    def reasons(self, asset: FilmAsset, growth_id: str, home: Home) -> list[str]:
+    def reasons(self, asset: Asset, growth_id: str | None, home: Home) -> list[str]:
         latest = self.latest.get((growth_id, asset.name))
         if latest is None:
             return ["never computed"]
@@ -125,16 +150,16 @@ class _State:
             *self._upstream_changes(asset, growth_id, parents),
         ]
 
-    def _code_changes(self, asset: FilmAsset, growth_id: str, recorded: str) -> list[str]:
-        files = self.files_of[growth_id, asset.files] if asset.files else []
+    def _code_changes(self, asset: Asset, growth_id: str | None, recorded: str) -> list[str]:
+        files = self.files_of[growth_id, asset.files] if asset.files and growth_id else []
         now = asset.code.joined(reader_code(row["reader"]) for row in files)
         if now.digest == recorded:
             return []
         return [f"code: {change}" for change in changed_parts(self.code.get(recorded, {}), now.parts)]
 
-    def _file_changes(self, asset: FilmAsset, growth_id: str, parents: list[dict[str, Any]]) -> list[str]:
+    def _file_changes(self, asset: Asset, growth_id: str | None, parents: list[dict[str, Any]]) -> list[str]:
         then = {p["original_path"]: p["data_version"] for p in parents if p["kind"] == "raw_file"}
-        rows = self.files_of[growth_id, asset.files] if asset.files else []
+        rows = self.files_of[growth_id, asset.files] if asset.files and growth_id else []
         now = {row["original_path"]: row["data_version"] for row in rows}
         return [
             *[f"file {path} is new" for path in sorted(now.keys() - then.keys())],
@@ -142,17 +167,27 @@ class _State:
             *[f"file {path} was replaced" for path in sorted(now.keys() & then.keys()) if now[path] != then[path]],
         ]
 
-    def _upstream_changes(self, asset: FilmAsset, growth_id: str, parents: list[dict[str, Any]]) -> list[str]:
-        then = {p["asset"]: p["data_version"] for p in parents if p["kind"] == "asset"}
-        now = {
-            name: self.latest[growth_id, name]["data_version"]
-            for name in asset.reads
-            if (growth_id, name) in self.latest
-        }
-        return [f"upstream {name} has new data" for name in now if now[name] != then.get(name)]
+    def _upstream_changes(self, asset: Asset, growth_id: str | None, parents: list[dict[str, Any]]) -> list[str]:
+        then = {(p["growth_id"], p["asset"]): p["data_version"] for p in parents if p["kind"] == "asset"}
+        keys = self.latest if asset.spans_films else [(growth_id, name) for name in asset.reads]
+        changed: dict[str, list[str]] = defaultdict(list)
+        for film, name in keys:
+            now = self.latest.get((film, name))
+            if now is not None and name in asset.reads and now["data_version"] != then.get((film, name)):
+                changed[name].append(film or "all films")
+        return [
+            f"upstream {name} has new data" + (f" of {_listed(films)}" if asset.spans_films else "")
+            for name, films in changed.items()
+        ]
 
 
-def _parameter_changes(asset: FilmAsset, growth_id: str, home: Home, then: dict[str, Any]) -> list[str]:
+def _listed(films: Sequence[str]) -> str:
+    """Name up to three films, and say how many more."""
+    named = ", ".join(sorted(films)[:3])
+    return named if len(films) <= 3 else f"{named} and {len(films) - 3} more"
+
+
+def _parameter_changes(asset: Asset, growth_id: str | None, home: Home, then: dict[str, Any]) -> list[str]:
     now = json.loads(json.dumps(asset.parameters_as_dict(asset.parameters_for(home, growth_id))))
     return [
         f"parameter {name}: was {then.get(name)!r}, is {now.get(name)!r}"

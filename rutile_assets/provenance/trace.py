@@ -58,14 +58,16 @@ class Step:
 
 
 def results_named(lake: Lake, growth_id: str, quantity: str, *, everything: bool = False) -> list[dict[str, Any]]:
-    """Return the results of a film that have this quantity, the current ones unless `everything`.
+    """Return the results of a film, or of a series, that have this quantity, the current ones unless `everything`.
 
     Raises
     ------
     InvalidRecord
         The film has no such number; the message lists those it has.
     """
-    rows = lake.rows("SELECT * FROM results WHERE growth_id = ? AND (is_current OR ?)", [growth_id, everything])
+    rows = lake.rows(
+        "SELECT * FROM results WHERE (growth_id = $1 OR series = $1) AND (is_current OR $2)", [growth_id, everything]
+    )
     chosen = [row for row in rows if row["quantity"] == quantity]
     if not chosen:
         has = sorted({row["quantity"] for row in rows})
