@@ -51,6 +51,7 @@ UNIT_SUFFIXES: dict[str, str] = {
     "angstrom": "angstrom",
     "n_per_m": "newton / meter",
     "percent": "percent",
+    "per_s": "1 / second",
 }
 
 # endings of names that carry a number without a unit

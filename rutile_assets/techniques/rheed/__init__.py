@@ -1,0 +1,1 @@
+"""Reflection high-energy electron diffraction."""
