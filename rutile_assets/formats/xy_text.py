@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from rutile_assets.errors import UnreadableFile
-from rutile_assets.formats import source_meter
+from rutile_assets.formats import source_meter, spectrum_text
 from rutile_assets.formats.measurement import FloatArray, Format, Measurement, Scan, Setting, Source
 from rutile_assets.formats.source_meter import first_row, title_line
 from rutile_assets.formats.text import (
@@ -44,6 +44,8 @@ def read(source: Source) -> Measurement:
         titles that name no angle.
     """
     declared = source.declared.get("columns")
+    if spectrum_text.names_an_energy(declared):
+        return spectrum_text.read(source)
     if isinstance(declared, list) and "two_theta_deg" not in declared:
         return source_meter.read(source)
     lines = whole_lines(source, text_of(source))
