@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "rutile_assets"
 # numbers whose unit stands in the row beside them
 UNIT_IN_THE_ROW = {"value", "sigma", "sigma_statistical", "sigma_systematic", "covariance", "shift"}
+READING = "reading"  # so ends a number in the unit of reading_unit in the same row
 TABLES = {table.name: table for table in all_tables()}
 
 
@@ -31,7 +32,9 @@ def test_every_number_has_a_unit_in_its_name_and_every_column_a_meaning(name: st
     for column in TABLES[name].columns:
         assert column.description
         assert column.name == column.name.lower()
-        if column.type in ("double", "integer") and column.name not in UNIT_IN_THE_ROW:
+        if column.name.endswith(READING) and column.type == "double":
+            assert "reading_unit" in TABLES[name].column_names
+        elif column.type in ("double", "integer") and column.name not in UNIT_IN_THE_ROW:
             assert column.unit is not None, f"{name}.{column.name} carries no unit of units.py"
 
 
@@ -96,7 +99,7 @@ def test_rooms_load_and_their_assets_read_what_exists() -> None:
         assert asset.description, asset.name
         assert set(asset.reads) <= seen, f"{asset.name} reads what stands below it"
         seen.add(asset.name)
-    assert {room.name for room in ROOMS} == {"growth", "xrr", "xrd", "rsm", "afm", "kpfm", "transport"}
+    assert {room.name for room in ROOMS} == {"growth", "growth_log", "rheed", "xrr", "xrd", "rsm", "afm", "kpfm", "transport"}
 
 
 def test_only_the_lake_opens_duckdb() -> None:
