@@ -2,7 +2,7 @@
 
 Every experiment mode is parsed as Dench et al., Surf. Interface Anal. 13 (1988) 63, doi:10.1002/sia.740130202, and
 ISO 14976 lay it down; REGULAR and IRREGULAR scans become regions, MAPPING is refused. In an IRREGULAR block the first
-corresponding variable is the abscissa. Columns and settings: see `spectra`. The package `vamas` (MIT) is what the tests
+corresponding variable is the abscissa. Columns and settings: see `spectra`. The package `vamas` (BSD) is what the tests
 compare with; it knows neither IRREGULAR nor .npl.
 """
 
