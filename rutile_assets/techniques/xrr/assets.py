@@ -17,8 +17,9 @@ from rutile_assets.physics.scattering import density_of
 from rutile_assets.provenance.film import Film, Outcome, Result
 from rutile_assets.provenance.film_asset import Room, film_asset
 from rutile_assets.techniques.xrr import figures
-from rutile_assets.techniques.xrr.fit import XrrFit, XrrFitParameters, fit_curve, residuals
+from rutile_assets.techniques.xrr.fit import XrrFit, fit_curve
 from rutile_assets.techniques.xrr.model import Curve, Instrument, Layer, Stack, visible_stack
+from rutile_assets.techniques.xrr.parameters import XrrFitParameters
 from rutile_assets.techniques.xrr.tables import XRR_FIT, XRR_FIT_CURVE, XRR_FIT_LAYER, XRR_SCAN
 
 FloatArray = npt.NDArray[np.float64]
@@ -114,7 +115,9 @@ def curve_of(points: pd.DataFrame) -> Curve:
     if points.detected_counts.notna().all():
         time = points.counting_time_s.fillna(1.0).to_numpy(dtype=float)
         attenuation = points.attenuation_factor.fillna(1.0).to_numpy(dtype=float)
-        return Curve(angle, points.detected_counts.to_numpy(dtype=float), time / attenuation, None, is_counts=True)
+        _, behind = np.unique(attenuation, return_inverse=True)
+        counts = points.detected_counts.to_numpy(dtype=float)
+        return Curve(angle, counts, time / attenuation, None, is_counts=True, attenuator=behind)
     given = points.intensity_counts_per_s_std
     sigma = given.to_numpy(dtype=float) if given.notna().all() and (given > 0).all() else None
     return Curve(
@@ -211,7 +214,7 @@ def _rows(fit: XrrFit, file_id: int) -> dict[str, pd.DataFrame]:
             "two_theta_deg": fit.curve.two_theta_deg,
             "measured_counts_per_s": fit.curve.intensity / fit.curve.exposure,
             "fitted_counts_per_s": fit.expected / fit.curve.exposure,
-            "residual": residuals(model, fit.curve, fit.vector, fit.model_error)[0],
+            "residual": fit.residual,
         }
     )
     return {"xrr_fit": pd.DataFrame([summary]), "xrr_fit_layer": pd.DataFrame(layers), "xrr_fit_curve": curve}

@@ -3,68 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import permutations
 
 import emcee
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import differential_evolution, least_squares
 
 from rutile_assets.errors import FitFailed
 from rutile_assets.estimate import Estimate
-from rutile_assets.physics.counting import deviance_residual
-from rutile_assets.techniques.xrr.model import Curve, Instrument, Model, Stack, fft_thickness_nm
+from rutile_assets.techniques.xrr.adsorbate import marginal
+from rutile_assets.techniques.xrr.likelihood import (
+    bounds,
+    expected_intensity,
+    inverse,
+    known_beforehand,
+    optimum,
+    reduced_chi_square,
+    residuals,
+)
+from rutile_assets.techniques.xrr.model import Curve, Instrument, Model, Stack
+from rutile_assets.techniques.xrr.parameters import XrrFitParameters
+from rutile_assets.techniques.xrr.profile import graded_over_sharp
+from rutile_assets.techniques.xrr.search import global_optimum
 
 FloatArray = npt.NDArray[np.float64]
 
-GLOBAL_POINTS = 240
-SEARCH_STEPS = 40
-MAX_PERMUTED = 4
-SEARCH_ERROR = 0.05  # relative error while searching, so that every decade of the curve counts
 MISFIT = 2.0  # reduced chi-square beyond which the model, not the counting, limits the fit
+DOUBTFUL = 1.5  # beyond this the search is repeated from other populations
+SEARCHES = 3
 MAX_MODEL_ERROR = 1.0
-
-
-@dataclass(frozen=True)
-class XrrFitParameters:
-    """What a person may choose about a reflectivity fit.
-
-    Parameters
-    ----------
-    two_theta_min_deg, two_theta_max_deg : float
-        Range that is fitted.
-    resolution_fwhm_deg : float
-        Angular resolution in 2theta where the file's sidecar does not say (``resolution_fwhm_deg``); 0 fits it.
-    thickness_range : float
-        The nominal thickness may be wrong by this factor, up and down.
-    density_tolerance : float
-        The density factor of a layer lies within 1 +- this.
-    roughness_max_nm : float
-        Upper bound of every roughness.
-    two_theta_zero_std_deg : float
-        How well the goniometer's zero is known; the fit may move it at this price.
-    adsorbate_nm : float
-        Thickness of the CH2 layer on top whose possible presence is quoted as a systematic; 0 leaves it out.
-    uncertainty : str
-        ``covariance`` or ``mcmc``.
-    generations, population : int
-        Of the global search.
-    mcmc_steps : int
-        Kept steps of each walker.
-    """
-
-    two_theta_min_deg: float = 0.5
-    two_theta_max_deg: float = 20.0
-    resolution_fwhm_deg: float = 0.0
-    thickness_range: float = 1.5
-    density_tolerance: float = 0.15
-    roughness_max_nm: float = 2.0
-    two_theta_zero_std_deg: float = 0.005
-    adsorbate_nm: float = 0.5
-    uncertainty: str = "covariance"
-    generations: int = 200
-    population: int = 90
-    mcmc_steps: int = 400
+MAY_BE_COVERED = 30.0  # reduced chi-square beyond which an adsorbate cannot be all that is amiss
+GRADED_ROUNDS, GRADED_SIGMAS = 6, 0.03
+MAY_END = ("log10_background", "resolution_fwhm_deg", "adsorbate")  # at a bound these are no warning
 
 
 @dataclass(frozen=True)
@@ -87,12 +56,12 @@ class XrrFit:
         Relative error of the model (1 sigma) that was added to the counting noise; 0 where the fit is good.
     curve : Curve
         The points that were fitted.
-    expected : ndarray
-        (Q,) the model at these points, in the unit of the curve's intensity.
+    expected, residual : ndarray
+        (Q,) the model at these points, in the unit of the curve's intensity; measured minus model in sigma.
     at_bounds : tuple of str
         Parameters that ran into a bound.
     adsorbate_shift : ndarray or None
-        (n,) change of the parameters when the adsorbate is put on top.
+        (n,) change of the parameters when the adsorbate is put on top; None where it was fitted.
     notes : tuple of str
         What a reader must know.
     """
@@ -105,6 +74,7 @@ class XrrFit:
     model_error: float
     curve: Curve
     expected: FloatArray
+    residual: FloatArray
     at_bounds: tuple[str, ...]
     adsorbate_shift: FloatArray | None
     notes: tuple[str, ...]
@@ -170,189 +140,104 @@ def fit_curve(curve: Curve, stack: Stack, instrument: Instrument, chosen: XrrFit
     """
     angle = curve.two_theta_deg
     used = curve.part((angle >= chosen.two_theta_min_deg) & (angle <= chosen.two_theta_max_deg))
-    model = Model(stack, instrument)
+    model = Model(stack, instrument, _absorbers(used))
     if len(used.two_theta_deg) < 3 * len(model.names):
         raise FitFailed(
             f"{len(used.two_theta_deg)} points from {chosen.two_theta_min_deg} to {chosen.two_theta_max_deg} deg",
             f"at least {3 * len(model.names)} for {len(model.names)} parameters", "Measure more points or fit less.",
         )  # fmt: skip
-    low, high = _bounds(model, used, chosen)
-    start = _global(model, used, low, high, chosen, seed)
-    vector, _, _ = _local(model, used, start, low, high, 0.0, chosen.two_theta_zero_std_deg)
-    chi_square = _chi_square(model, used, vector, 0.0)
-    model_error = 0.0
-    if chi_square > MISFIT:
-        vector, model_error = _with_model_error(model, used, start, vector, low, high, chosen.two_theta_zero_std_deg)
-    return _told(model, used, vector, model_error, chi_square, (low, high), chosen, seed)
+    best: _Found | None = None
+    for attempt in range(SEARCHES if used.is_counts else 1):
+        start = global_optimum(model, used, chosen, seed + 1000 * attempt)
+        found = _counting_limited(model, used, start, chosen)
+        if best is None or found.chi_square < best.chi_square:
+            best = found
+        if best.chi_square < DOUBTFUL:
+            break
+    assert best is not None
+    if best.chi_square <= MISFIT:
+        return _told(best, used, 0.0, best.chi_square, chosen, seed)
+    limits = bounds(model, used, chosen)
+    vector, _, _ = optimum(model, used, best.start, limits, chosen)
+    chi_square = reduced_chi_square(model, used, vector)
+    vector, model_error = _with_model_error(model, used, best.start, vector, chosen)
+    return _told(_Found(model, used, vector, chi_square, best.start), used, model_error, chi_square, chosen, seed)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An optimum, the curve whose exposure makes the sharp model a graded one, where the search had ended.
+
+    With an adsorbate also mean and covariance over all its thicknesses.
+    """
+
+    model: Model
+    curve: Curve
+    vector: FloatArray
+    chi_square: float
+    start: FloatArray
+    mean: FloatArray | None = None
+    covariance: FloatArray | None = None
+
+
+def _absorbers(curve: Curve) -> int:
+    """Return how many absorbers but the thinnest were in the beam."""
+    return 0 if curve.attenuator is None else int(curve.attenuator.max())
+
+
+def _counting_limited(model: Model, curve: Curve, start: FloatArray, chosen: XrrFitParameters) -> _Found:
+    """Return the optimum on counting noise alone: with an adsorbate, absorbers' errors and graded interfaces."""
+    limits = bounds(model, curve, chosen)
+    rivals = [start] if len(model.stack.layers) == 1 else [start, _as_crystals(model, start)]
+    vector, _, chi = min((optimum(model, curve, s, limits, chosen) for s in rivals), key=lambda trial: trial[2])
+    if chosen.adsorbate_nm > 0 and chi / len(curve.intensity) < MAY_BE_COVERED:
+        place = len(model.names) - model.attenuators_count
+        covered = Model(replace(model.stack, has_adsorbate=True), model.instrument, model.attenuators_count)
+        mean, covariance, best = marginal(covered, curve, np.insert(vector, place, 0.0), chosen)
+        graded = replace(curve, exposure=curve.exposure * best.graded_over_sharp)
+        chi_square = reduced_chi_square(covered, graded, best.vector)
+        return _Found(covered, graded, best.vector, chi_square, start, mean, covariance)
+    graded = curve
+    if chi / len(curve.intensity) < 2.0 * MISFIT:
+        for _ in range(GRADED_ROUNDS):
+            ratio = graded_over_sharp(model, vector, curve.two_theta_deg)
+            graded = replace(curve, exposure=curve.exposure * ratio)
+            moved, jacobian, _ = optimum(model, graded, vector, limits, chosen)
+            far = np.abs(moved - vector) / np.sqrt(np.maximum(np.diag(inverse(jacobian)), 1e-300))
+            vector = moved
+            if far.max() < GRADED_SIGMAS:
+                break
+    return _Found(model, graded, vector, reduced_chi_square(model, graded, vector), start)
+
+
+def _as_crystals(model: Model, vector: FloatArray) -> FloatArray:
+    """Return the same thicknesses with the crystals' densities and small roughness.
+
+    Two layers can exchange density for roughness and look almost the same; the right one is next to this start.
+    """
+    first, count = model.first_layer, len(model.stack.layers)
+    other = vector.copy()
+    other[first - 1], other[first + 1 : first + 3 * count : 3] = 2.0, 2.5
+    other[first + 2 : first + 3 * count : 3] = 1.0
+    return other
 
 
 def refine(model: Model, curve: Curve, vector: FloatArray, chosen: XrrFitParameters) -> tuple[FloatArray, FloatArray]:
     """Return the least-squares optimum next to `vector` and its covariance, (n,) and (n, n)."""
-    low, high = _bounds(model, curve, chosen)
-    best, jacobian, _ = _local(model, curve, np.clip(vector, low, high), low, high, 0.0, chosen.two_theta_zero_std_deg)
-    return best, _inverse(jacobian)
-
-
-def residuals(model: Model, curve: Curve, vectors: FloatArray, model_error: float, nodes: int = 5) -> FloatArray:
-    """Return (B, Q) residuals in sigma.
-
-    Counts without model error: the signed square root of the Poisson deviance. Otherwise (measured - expected) over
-    the quadrature sum of the noise and the relative model error; for rates without sigma the noise is that of counts.
-    """
-    expected = np.maximum(model.rate(vectors, curve.two_theta_deg, nodes) * curve.exposure, 1e-12)
-    measured = curve.intensity[None, :]
-    if curve.is_counts and model_error == 0.0:
-        return deviance_residual(measured, expected)
-    variance = expected if curve.sigma is None else curve.sigma**2
-    return (measured - expected) / np.sqrt(variance + (model_error * expected) ** 2)
-
-
-def _bounds(model: Model, curve: Curve, chosen: XrrFitParameters) -> tuple[FloatArray, FloatArray]:
-    rate = curve.intensity / curve.exposure
-    top = np.log10(rate.max())
-    lowest = np.sort(rate)[: max(1, len(rate) // 4)]
-    floor = np.log10(max(float(lowest.mean()), 0.3 / float(curve.exposure.max()) if curve.is_counts else 1e-12))
-    shift = 4.0 * chosen.two_theta_zero_std_deg
-    low, high = [top - 0.5, floor - 4.0, -shift], [top + 2.0, floor + 0.5, shift]
-    if model.instrument.width_over_length is None:
-        low, high = [*low, -3.5], [*high, -0.7]
-    if model.instrument.resolution_fwhm_deg is None:
-        low, high = [*low, 0.003], [*high, 0.15]
-    rough = 10.0 * chosen.roughness_max_nm
-    low, high = [*low, 0.0], [*high, rough]
-    for layer in model.stack.layers:
-        nominal = 10.0 * layer.thickness_nm
-        low += [nominal / chosen.thickness_range, 0.0, 1.0 - chosen.density_tolerance]
-        high += [nominal * chosen.thickness_range, rough, 1.0 + chosen.density_tolerance]
-    return np.array(low), np.array(high)
-
-
-def _global(
-    model: Model, curve: Curve, low: FloatArray, high: FloatArray, chosen: XrrFitParameters, seed: int
-) -> FloatArray:
-    thin = curve.part(np.arange(len(curve.intensity)) % max(1, len(curve.intensity) // GLOBAL_POINTS) == 0)
-    rate = thin.intensity / thin.exposure
-    floor = max(float(np.percentile(rate, 2)), 1e-12)
-    target = np.log10(rate + floor)
-
-    def misfit(vectors: FloatArray) -> FloatArray:
-        expected = model.rate(vectors.T, thin.two_theta_deg, nodes=1)
-        return np.asarray(np.mean(np.abs(np.log10(expected + floor) - target), axis=1))
-
-    zero = chosen.two_theta_zero_std_deg
-    tried = []
-    for restart in range(max(1, len(model.stack.layers) - 1)):
-        found = differential_evolution(
-            misfit,
-            list(zip(low, high, strict=True)),
-            rng=np.random.default_rng([seed, restart]),
-            vectorized=True,
-            updating="deferred",
-            init=_population(model, curve, low, high, chosen, seed + restart),
-            maxiter=chosen.generations,
-            tol=1e-6,
-            polish=False,
-            strategy="currenttobest1bin",
-            mutation=(0.4, 0.9),
-            recombination=0.9,
-        )
-        tried.append(_local(model, thin, np.asarray(found.x), low, high, SEARCH_ERROR, zero, SEARCH_STEPS))
-    return _best_order(model, thin, min(tried, key=lambda trial: trial[2])[0], low, high, zero)
-
-
-def _best_order(
-    model: Model, curve: Curve, start: FloatArray, low: FloatArray, high: FloatArray, zero_std_deg: float
-) -> FloatArray:
-    """Try the stack with its layers' thicknesses in other orders, as long as that helps.
-
-    Fringes know the distances between interfaces, so the true stack and one with layers of exchanged thickness are
-    minima with a wall between them that a population rarely crosses.
-    """
-    first, count = model.first_layer, len(model.stack.layers)
-    places = first + 3 * np.arange(count)
-    best, _, chi_square = _local(model, curve, start, low, high, SEARCH_ERROR, zero_std_deg, SEARCH_STEPS)
-    orders = [list(order) for order in permutations(range(count))] if count <= MAX_PERMUTED else []
-    improved = True
-    while improved:
-        improved = False
-        for order in orders[1:]:
-            swapped = best.copy()
-            swapped[places] = np.clip(best[places[order]], low[places], high[places])
-            swapped[places + 1] = 0.5 * np.minimum(best[places + 1], 10.0)
-            found, _, value = _local(model, curve, swapped, low, high, SEARCH_ERROR, zero_std_deg, SEARCH_STEPS)
-            if value < 0.999 * chi_square:
-                best, chi_square, improved = found, value, True
-    return best
-
-
-def _population(
-    model: Model, curve: Curve, low: FloatArray, high: FloatArray, chosen: XrrFitParameters, seed: int
-) -> FloatArray:
-    """Latin hypercube; for a single film half of it with the thickness that the fringes tell."""
-    generator = np.random.default_rng(seed)
-    count, size = chosen.population, len(low)
-    cells = (np.array([generator.permutation(count) for _ in range(size)]).T + generator.random((count, size))) / count
-    members = low + cells * (high - low)
-    if len(model.stack.layers) == 1:
-        wave = model.instrument.wavelength_angstrom
-        guess = 10.0 * fft_thickness_nm(curve.two_theta_deg, curve.intensity / curve.exposure, wave, 0.05)
-        place = model.first_layer
-        if low[place] < guess < high[place]:
-            members[::2, place] = np.clip(
-                guess * generator.normal(1.0, 0.04, len(members[::2])), low[place], high[place]
-            )
-    return members
-
-
-def _local(
-    model: Model,
-    curve: Curve,
-    start: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
-    model_error: float,
-    zero_std_deg: float,
-    steps: int = 200,
-) -> tuple[FloatArray, FloatArray, float]:
-    """Return the optimum next to `start`, the Jacobian of the residuals there and chi-square.
-
-    The last residual is the goniometer's zero in units of how well it is known.
-    """
-    width = high - low
-    step = 1e-6
-
-    def all_residuals(vectors: FloatArray) -> FloatArray:
-        from_data = residuals(model, curve, vectors, model_error)
-        return np.hstack([from_data, np.atleast_2d(vectors)[:, 2, None] / zero_std_deg])
-
-    def unit(x: FloatArray) -> FloatArray:
-        return np.asarray(all_residuals(low + x * width)[0])
-
-    def jacobian(x: FloatArray) -> FloatArray:
-        ahead = np.where(x + step <= 1.0, step, -step)
-        shifted = low + (x + np.diag(ahead)) * width
-        moved = all_residuals(np.vstack([shifted, low + x * width]))
-        return np.asarray((moved[:-1] - moved[-1]).T / ahead)
-
-    inside = np.clip((start - low) / width, 1e-9, 1.0 - 1e-9)
-    found = least_squares(unit, inside, jac=jacobian, bounds=(0.0, 1.0), x_scale="jac", max_nfev=steps)
-    return low + found.x * width, jacobian(found.x) / width, float(2.0 * found.cost)
+    limits = bounds(model, curve, chosen)
+    best, jacobian, _ = optimum(model, curve, np.clip(vector, *limits), limits, chosen)
+    return best, inverse(jacobian)
 
 
 def _with_model_error(
-    model: Model,
-    curve: Curve,
-    start: FloatArray,
-    poisson: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
-    zero_std_deg: float,
+    model: Model, curve: Curve, start: FloatArray, poisson: FloatArray, chosen: XrrFitParameters
 ) -> tuple[FloatArray, float]:
     """Find the relative model error that makes the reduced chi-square 1, and the optimum that belongs to it."""
-    free = len(curve.intensity) - len(low)
+    limits = bounds(model, curve, chosen)
+    free = len(curve.intensity) - len(start)
     best, error = start, 0.1
     for _ in range(8):
-        trials = [_local(model, curve, begin, low, high, error, zero_std_deg) for begin in (best, start, poisson)]
+        trials = [optimum(model, curve, begin, limits, chosen, error) for begin in (best, start, poisson)]
         best, _, chi_square = min(trials, key=lambda trial: trial[2])
         ratio = chi_square / free
         error = float(np.clip(error * np.sqrt(ratio), 1e-4, MAX_MODEL_ERROR))
@@ -362,34 +247,17 @@ def _with_model_error(
     return best, error
 
 
-def _inverse(jacobian: FloatArray) -> FloatArray:
-    return np.asarray(np.linalg.pinv(jacobian.T @ jacobian), dtype=np.float64)
-
-
-def _chi_square(model: Model, curve: Curve, vector: FloatArray, model_error: float) -> float:
-    total = float(np.sum(residuals(model, curve, vector, model_error)[0] ** 2))
-    return total / (len(curve.intensity) - len(vector))
-
-
 def _told(
-    model: Model,
-    curve: Curve,
-    vector: FloatArray,
-    model_error: float,
-    chi_square: float,
-    bounds: tuple[FloatArray, FloatArray],
-    chosen: XrrFitParameters,
-    seed: int,
+    found: _Found, measured: Curve, model_error: float, chi_square: float, chosen: XrrFitParameters, seed: int
 ) -> XrrFit:
-    low, high = bounds
-    vector, jacobian, _ = _local(model, curve, vector, low, high, model_error, chosen.two_theta_zero_std_deg)
-    covariance = _inverse(jacobian)
-    source = "covariance"
-    hugging = tuple(
-        name
-        for name, x, a, b in zip(model.names, vector, low, high, strict=True)
-        if min(x - a, b - x) < 1e-3 * (b - a) and name not in ("log10_background", "resolution_fwhm_deg")
-    )
+    model, curve = found.model, found.curve
+    limits = bounds(model, curve, chosen)
+    best, covariance = found.vector, found.covariance
+    if covariance is None:
+        best, jacobian, _ = optimum(model, curve, best, limits, chosen, model_error)
+        covariance = inverse(jacobian)
+    mean = best if found.mean is None else found.mean
+    shift = _adsorbate_shift(model, curve, best, limits, model_error, chosen)
     notes = [
         f"{layer.material} {layer.thickness_nm:g} nm on the substrate: nominal, not measured (it has its density)."
         for layer in model.stack.merged
@@ -401,17 +269,34 @@ def _told(
         )
     elif chi_square > 1.0:
         covariance = covariance * chi_square
+    hugging = _at_bounds(model, best, limits)
     if hugging:
         notes.append(f"At a bound, so its neighbours' uncertainties are too small: {', '.join(hugging)}.")
+    source = "covariance"
     if chosen.uncertainty == "mcmc":
-        vector, covariance = _sampled(model, curve, vector, covariance, bounds, model_error, chosen, seed)
+        mean, covariance = _sampled(model, curve, mean, covariance, limits, model_error, chosen, seed)
         source = "mcmc"
     elif chosen.uncertainty != "covariance":
         raise FitFailed(f"uncertainty {chosen.uncertainty!r}", "covariance or mcmc", "Correct rutile.yaml.")
-    expected = (model.rate(vector, curve.two_theta_deg) * curve.exposure)[0]
-    shift = _adsorbate_shift(model, curve, vector, bounds, model_error, chosen)
+    if model.adsorbate is not None:
+        notes.append(
+            f"An adsorbate of {0.1 * mean[model.adsorbate]:.2f} +- "
+            f"{0.1 * np.sqrt(covariance[model.adsorbate, model.adsorbate]):.2f} nm CH2 lies on top; it is no part of "
+            "the thicknesses, and they allow for it."
+        )
+    expected = expected_intensity(model, curve, best)[0]
+    residual = residuals(model, curve, best, model_error)[0]
     return XrrFit(
-        model, vector, covariance, source, chi_square, model_error, curve, expected, hugging, shift, tuple(notes)
+        model, mean, covariance, source, chi_square, model_error, measured, expected, residual, hugging, shift,
+        tuple(notes),
+    )  # fmt: skip
+
+
+def _at_bounds(model: Model, vector: FloatArray, limits: tuple[FloatArray, FloatArray]) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, x, a, b in zip(model.names, vector, *limits, strict=True)
+        if min(x - a, b - x) < 1e-3 * (b - a) and name not in MAY_END
     )
 
 
@@ -419,15 +304,15 @@ def _adsorbate_shift(
     model: Model,
     curve: Curve,
     vector: FloatArray,
-    bounds: tuple[FloatArray, FloatArray],
+    limits: tuple[FloatArray, FloatArray],
     model_error: float,
     chosen: XrrFitParameters,
 ) -> FloatArray | None:
     """Refit with a CH2 layer on top: how far an adsorbate that nobody modelled would pull each parameter."""
-    if chosen.adsorbate_nm <= 0 or model.stack.adsorbate_nm > 0:
+    if chosen.adsorbate_nm <= 0 or model.stack.has_adsorbate:
         return None
-    covered = Model(replace(model.stack, adsorbate_nm=chosen.adsorbate_nm), model.instrument)
-    return _local(covered, curve, vector, *bounds, model_error, chosen.two_theta_zero_std_deg)[0] - vector
+    covered = Model(replace(model.stack, adsorbate_nm=chosen.adsorbate_nm), model.instrument, model.attenuators_count)
+    return optimum(covered, curve, vector, limits, chosen, model_error)[0] - vector
 
 
 def _sampled(
@@ -435,19 +320,24 @@ def _sampled(
     curve: Curve,
     vector: FloatArray,
     covariance: FloatArray,
-    bounds: tuple[FloatArray, FloatArray],
+    limits: tuple[FloatArray, FloatArray],
     model_error: float,
     chosen: XrrFitParameters,
     seed: int,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return posterior mean and covariance under flat priors within the bounds (emcee, stretch moves)."""
-    low, high = bounds
+    """Return mean and covariance of the posterior: flat within the bounds, times what is known beforehand (emcee)."""
+    low, high = limits
+    if model.adsorbate is not None:
+        low = low.copy()
+        low[model.adsorbate] = 0.0
 
     def log_probability(vectors: FloatArray) -> FloatArray:
         inside = ((vectors >= low) & (vectors <= high)).all(axis=1)
         values = np.full(len(vectors), -np.inf)
         if inside.any():
-            values[inside] = -0.5 * np.sum(residuals(model, curve, vectors[inside], model_error, nodes=3) ** 2, axis=1)
+            off = residuals(model, curve, vectors[inside], model_error, nodes=3)
+            known = known_beforehand(model, vectors[inside], chosen)
+            values[inside] = -0.5 * (np.sum(off**2, axis=1) + np.sum(known**2, axis=1))
         return values
 
     generator = np.random.default_rng(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,8 @@ from rutile_assets.physics.reflectivity import (
 from rutile_assets.physics.scattering import density_of, sld
 
 FloatArray = npt.NDArray[np.float64]
+ComplexArray = npt.NDArray[np.complex128]
+Reflect = Callable[[FloatArray, ComplexArray, FloatArray, FloatArray], FloatArray]
 
 INVISIBLE_CONTRAST = 0.005  # a layer whose scattering length density is this near the substrate's cannot be seen
 
@@ -60,6 +63,8 @@ class Curve:
         (Q,) given uncertainty of `intensity`; None for counts, whose noise is Poisson's.
     is_counts : bool
         Whether the intensities are counts.
+    attenuator : ndarray or None
+        (Q,) which absorber was in the beam, 0 for the thinnest; None where there is but one.
     """
 
     two_theta_deg: FloatArray
@@ -67,11 +72,13 @@ class Curve:
     exposure: FloatArray
     sigma: FloatArray | None
     is_counts: bool
+    attenuator: npt.NDArray[np.int64] | None = None
 
     def part(self, mask: npt.NDArray[np.bool_]) -> Curve:
         """Return the points of a mask."""
         sigma = None if self.sigma is None else self.sigma[mask]
-        return Curve(self.two_theta_deg[mask], self.intensity[mask], self.exposure[mask], sigma, self.is_counts)
+        behind = None if self.attenuator is None else self.attenuator[mask]
+        return Curve(self.two_theta_deg[mask], self.intensity[mask], self.exposure[mask], sigma, self.is_counts, behind)
 
 
 @dataclass(frozen=True)
@@ -107,12 +114,15 @@ class Stack:
         Layers next to the substrate with (almost) its scattering length density: nominal, not measured.
     adsorbate_nm : float
         Thickness of a fixed CH2 layer (1 g/cm3) on top; 0 for none.
+    has_adsorbate : bool
+        True where such a layer is there with a free thickness instead.
     """
 
     substrate: Layer
     layers: tuple[Layer, ...]
     merged: tuple[Layer, ...] = ()
     adsorbate_nm: float = 0.0
+    has_adsorbate: bool = False
 
 
 def visible_stack(substrate: Layer, layers: list[Layer], wavelength_angstrom: float) -> Stack:
@@ -145,11 +155,13 @@ class Model:
     The vector holds, in this order: log10 of the direct beam's rate, log10 of the background rate, 2theta zero [deg],
     log10 of width over length (where it is free), the resolution's FWHM [deg] (where it is free), the substrate's
     roughness [angstrom], then for each layer from the bottom thickness [angstrom], roughness of its top [angstrom],
-    density factor.
+    density factor; last the adsorbate's thickness [angstrom] (where it is free) and the relative errors of the
+    absorbers' factors, but the thinnest's (where there are several).
     """
 
     stack: Stack
     instrument: Instrument
+    attenuators_count: int = 0
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -160,6 +172,8 @@ class Model:
         names += ["roughness substrate"]
         for layer in self.stack.layers:
             names += [f"{what} {layer.index}" for what in ("thickness", "roughness", "density")]
+        names += ["adsorbate"] if self.stack.has_adsorbate else []
+        names += [f"attenuator {number}" for number in range(1, self.attenuators_count + 1)]
         object.__setattr__(self, "names", tuple(names))
 
     @property
@@ -167,7 +181,19 @@ class Model:
         """Where the layers' parameters begin."""
         return self.names.index("roughness substrate") + 1
 
-    def rate(self, vectors: FloatArray, two_theta_deg: FloatArray, nodes: int = 5) -> FloatArray:
+    @property
+    def adsorbate(self) -> int | None:
+        """Where the adsorbate's thickness stands, if it is free."""
+        return self.names.index("adsorbate") if self.stack.has_adsorbate else None
+
+    @property
+    def first_attenuator(self) -> int | None:
+        """Where the absorbers' errors begin, if there are any."""
+        return len(self.names) - self.attenuators_count if self.attenuators_count else None
+
+    def rate(
+        self, vectors: FloatArray, two_theta_deg: FloatArray, nodes: int = 5, reflect: Reflect = parratt
+    ) -> FloatArray:
         """Return the count rate at the detector.
 
         Parameters
@@ -178,6 +204,8 @@ class Model:
             (Q,) angles as the goniometer reads them [deg].
         nodes : int
             Points of the Gauss-Hermite sum over the resolution.
+        reflect : callable
+            Reflectivity of stacks, with the arguments of `parratt`.
 
         Returns
         -------
@@ -196,7 +224,7 @@ class Model:
         for offset, weight in zip(*resolution_nodes(nodes), strict=True):
             ray = angle + sigma * offset
             q = momentum_transfer(ray, self.instrument.wavelength_angstrom)
-            reflected += weight * footprint(ray, spill) * parratt(q, slds, thickness, roughness)
+            reflected += weight * footprint(ray, spill) * reflect(q, slds, thickness, roughness)
         return 10.0 ** vectors[:, 0, None] * reflected + 10.0 ** vectors[:, 1, None]
 
     def _layers(self, vectors: FloatArray) -> tuple[npt.NDArray[np.complex128], FloatArray, FloatArray]:
@@ -210,9 +238,10 @@ class Model:
             slds.append(sld(layer.material, layer.density_g_per_cm3, wave) * factor)
             thickness.append(t)
             roughness.append(s)
-        if self.stack.adsorbate_nm > 0:
+        if self.stack.has_adsorbate or self.stack.adsorbate_nm > 0:
             slds.append(np.full(batch, sld("CH2", density_of("CH2"), wave)))
-            thickness.append(np.full(batch, 10.0 * self.stack.adsorbate_nm))
+            fixed = np.full(batch, 10.0 * self.stack.adsorbate_nm)
+            thickness.append(fixed if self.adsorbate is None else vectors[:, self.adsorbate])
             roughness.append(roughness[-1])
         slds.append(np.zeros(batch, dtype=complex))
         return (
