@@ -218,3 +218,15 @@ def test_what_a_channel_measured_is_never_guessed(channels: dict[str, str] | Non
     settings = {} if channels is None else {"channels": channels}
     with pytest.raises(WrongContent, match=words):
         tabulate(Measurement("multivu", (scan,), settings=settings))
+
+
+@pytest.mark.parametrize("readings", [2, 3, 6, 40])
+def test_one_sigma_of_the_sheet_resistance_holds_two_thirds_however_few_the_readings(readings: int) -> None:
+    rng = np.random.default_rng([readings, 3])
+    true = sheet_resistance(100.0, 100.0)
+    inside = []
+    for _ in range(1500):
+        a, b = (_readings(np.zeros(readings), 100.0 + 0.01 * rng.normal(size=readings)) for _ in range(2))
+        found = sheet(a, b, CHOSEN)
+        inside.append(abs(found.sheet_resistance_ohm - true) <= found.statistical_std_ohm)
+    assert 0.64 < np.mean(inside) < 0.76

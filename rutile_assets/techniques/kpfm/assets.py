@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+import numpy as np
 import pandas as pd
 
 from rutile_assets.errors import RutileError, WrongContent
@@ -11,7 +12,14 @@ from rutile_assets.formats.measurement import Channel, Measurement
 from rutile_assets.provenance.film import Film, Outcome, Result
 from rutile_assets.provenance.film_asset import Room, film_asset
 from rutile_assets.techniques.kpfm import figures
-from rutile_assets.techniques.kpfm.model import KpfmParameters, film_estimate, map_estimate, map_potential
+from rutile_assets.techniques.kpfm.model import (
+    KpfmParameters,
+    MapPotential,
+    film_estimate,
+    map_estimate,
+    map_potential,
+    visits,
+)
 from rutile_assets.techniques.kpfm.tables import KPFM_MAP, KPFM_POTENTIAL
 
 
@@ -48,10 +56,12 @@ def kpfm_map(film: Film) -> Outcome:
     rows = []
     for file in film.files:
         try:
-            maps, bias_on = potentials(film.measurement(file))
+            measurement = film.measurement(file)
+            maps, bias_on = potentials(measurement)
         except RutileError as fault:
             outcome.rejected.append((file, fault))
             continue
+        tip, when = measurement.settings.get("tip"), measurement.acquired_at
         for index, channel in enumerate(maps, start=1):
             lines, pixels = channel.values.shape
             rows.append(
@@ -59,6 +69,8 @@ def kpfm_map(film: Film) -> Outcome:
                     "file_id": file.file_id,
                     "channel_index": index,
                     "channel_label": channel.label,
+                    "tip": None if tip is None else str(tip),
+                    "acquired_at": when and when.replace(tzinfo=None),
                     "bias_on": bias_on,
                     "pixels_x_count": pixels,
                     "pixels_y_count": lines,
@@ -83,7 +95,11 @@ def kpfm_map(film: Film) -> Outcome:
     figure=figures.potential,
 )
 def kpfm_potential(film: Film) -> Outcome:
-    """Contact potential of each map and of the film: tip bias that nulls with the sample grounded."""
+    """Contact potential of each map and of each visit: tip bias that nulls with the sample grounded.
+
+    A film measured under one tip has one number. One that was measured under several, or again later under the same
+    (the sample that tips are calibrated with), has one for each visit, named by tip and time.
+    """
     outcome = Outcome()
     names = {file.file_id: PurePosixPath(file.name).stem for file in film.files}
     rows, found = [], []
@@ -103,6 +119,8 @@ def kpfm_potential(film: Film) -> Outcome:
             {
                 "file_id": file_id,
                 "channel_index": row["channel_index"],
+                "tip": row["tip"],
+                "acquired_at": row["acquired_at"],
                 "v_cpd_v": here.mean_v,
                 "v_cpd_v_std": here.mean_std_v,
                 "v_cpd_v_std_source": "covariance",
@@ -111,11 +129,24 @@ def kpfm_potential(film: Film) -> Outcome:
             }
         )
     if found:
-        numbers = film_estimate(found, film.parameters)
-        outcome.results.append(Result(numbers))
-        outcome.notes += numbers.notes
         outcome.tables["kpfm_potential"] = pd.DataFrame(rows)
+        _add_visits(outcome, found, film.parameters)
     return outcome
+
+
+def _add_visits(outcome: Outcome, found: list[MapPotential], chosen: KpfmParameters) -> None:
+    table = outcome.tables["kpfm_potential"]
+    times = pd.to_datetime(table.acquired_at)
+    hours = np.asarray((times - times.min()).dt.total_seconds() / 3600.0, dtype=np.float64)
+    tips = [None if pd.isna(tip) else str(tip) for tip in table.tip]
+    groups = visits(tips, hours, chosen.visit_gap_h)
+    for tip, places in groups:
+        began = times.iloc[places].min()
+        when = "" if pd.isna(began) else f", {began:%Y-%m-%d %H:%M}"
+        subject = "" if len(groups) == 1 else f"tip {tip or 'unknown'}{when}"
+        numbers = film_estimate([found[i] for i in places], chosen, subject)
+        outcome.results.append(Result(numbers))
+        outcome.notes += [f"{subject}: {note}" if subject else note for note in numbers.notes]
 
 
 ROOM = Room(

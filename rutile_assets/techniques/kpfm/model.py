@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +28,13 @@ class KpfmParameters:
     repeatability_v : float
         Change of the tip from one map to the next, one sigma, as the lab knows it; the scatter between a film's maps
         is weighed with it.
+    visit_gap_h : float
+        Maps of one tip that began further apart than this are separate visits of the sample to the microscope [h]:
+        the tip may have drifted between them.
     """
 
     repeatability_v: float = 0.003
+    visit_gap_h: float = 1.5
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,38 @@ def map_potential(bias_v: FloatArray, bias_on: str) -> MapPotential:
     return MapPotential(float(v_cpd.mean()), mean_std(v_cpd), float(v_cpd.std()))
 
 
+def visits(tips: Sequence[str | None], acquired_h: FloatArray, gap_h: float) -> list[tuple[str, list[int]]]:
+    """Return which maps belong together: those of one tip, without a long pause between them.
+
+    Contact potentials of different tips have no common mean, so they are never pooled. Maps of which nobody says the
+    tip are taken to be of one.
+
+    Parameters
+    ----------
+    tips : sequence of str or None
+        (M,) which tip each map was made with.
+    acquired_h : ndarray
+        (M,) when each map was begun, from any zero [h]; NaN where unknown, which never parts a tip's maps.
+    gap_h : float
+        A pause longer than this begins a new visit [h].
+
+    Returns
+    -------
+    list of (str, list of int)
+        Tip ("" if unknown) and places of the maps, tip by tip and in order of time.
+    """
+    found: list[tuple[str, list[int]]] = []
+    for tip in dict.fromkeys(tips):
+        mine = [i for i, other in enumerate(tips) if other == tip]
+        mine.sort(key=lambda i: float(np.nan_to_num(acquired_h[i], nan=-np.inf)))
+        groups = [[mine[0]]]
+        for before, after in pairwise(mine):
+            parted = tip is not None and acquired_h[after] - acquired_h[before] > gap_h
+            groups = [*groups, [after]] if parted else [*groups[:-1], [*groups[-1], after]]
+        found += [(tip or "", group) for group in groups]
+    return found
+
+
 def map_estimate(found: MapPotential, subject: str) -> Estimate:
     """Return one map's numbers: what this map says, without what the tip does from map to map."""
     return Estimate(
@@ -86,8 +124,8 @@ def map_estimate(found: MapPotential, subject: str) -> Estimate:
     )
 
 
-def film_estimate(maps: list[MapPotential], chosen: KpfmParameters) -> Estimate:
-    """Return the film's contact potential from all its maps.
+def film_estimate(maps: list[MapPotential], chosen: KpfmParameters, subject: str = "") -> Estimate:
+    """Return the film's contact potential from all its maps of one visit, that is of one tip.
 
     Variance between maps: the lab's repeatability (worth `PRIOR_DEGREES` degrees of freedom) pooled with the scatter of
     the maps' means; the error of the film's mean is that over the number of maps, and never below the maps' own.
@@ -107,7 +145,7 @@ def film_estimate(maps: list[MapPotential], chosen: KpfmParameters) -> Estimate:
         np.diag([variance, np.nan]),
         "mean of the film's maps; tip bias that nulls, sample grounded",
         "repeat",
-        ("", ""),
+        (subject, subject),
         {},
         tuple(notes),
     )

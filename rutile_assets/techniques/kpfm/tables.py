@@ -5,6 +5,9 @@ from __future__ import annotations
 from rutile_assets.columns import ARRAY, CHANNEL_INDEX, FILE_ID, film_table
 from rutile_assets.table import Column, estimated
 
+TIP = Column("tip", "text", "the tip, as declared beside the maps; a session at the microscope has one", nullable=True)
+ACQUIRED_AT = Column("acquired_at", "timestamp", "start of the measurement by the instrument's clock", nullable=True)
+
 KPFM_MAP = film_table(
     "kpfm_map",
     "Contact potential maps as measured, with the electrode that carried the bias.",
@@ -14,6 +17,8 @@ KPFM_MAP = film_table(
         FILE_ID,
         CHANNEL_INDEX,
         Column("channel_label", "text", "the instrument's name of the image"),
+        TIP,
+        ACQUIRED_AT,
         Column("bias_on", "text", "electrode that carried the nulling bias", allowed=("tip", "sample")),
         Column("pixels_x_count", "integer", "pixels along the fast axis", minimum=1),
         Column("pixels_y_count", "integer", "lines along the slow axis", minimum=1),
@@ -32,6 +37,8 @@ KPFM_POTENTIAL = film_table(
     columns=(
         FILE_ID,
         CHANNEL_INDEX,
+        TIP,
+        ACQUIRED_AT,
         *estimated("v_cpd_v", "mean of V_CPD; Phi_sample = Phi_tip - e V_CPD"),
         Column("v_cpd_spread_v", "double", "standard deviation of V_CPD over the map", minimum=0),
         Column("effective_pixels_count", "double", "independent pixels that the map is worth", minimum=0),

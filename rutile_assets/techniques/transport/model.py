@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
+from scipy.special import ndtr, stdtrit
 
 from rutile_assets.constants import ELEMENTARY_CHARGE_C
 from rutile_assets.errors import FitFailed
@@ -17,6 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 
 VDP_A, VDP_B, HALL = "vdp_a", "vdp_b", "hall"
 ARRANGEMENTS = (VDP_A, VDP_B, HALL)
+ONE_SIGMA = float(ndtr(1.0))  # part of a distribution below one sigma
 DECISIVE_BIC = 10.0
 ANISOTROPIC = 1.5
 
@@ -153,8 +155,8 @@ def sheet(a: Readings, b: Readings, chosen: TransportParameters) -> Sheet:
         No reading without field, or resistances that are not positive.
     """
     first, second = _zero_field(a, chosen), _zero_field(b, chosen)
-    r_a, std_a, half_a = first
-    r_b, std_b, half_b = second
+    r_a, std_a, half_a, free_a = first
+    r_b, std_b, half_b, free_b = second
     rs = sheet_resistance(r_a, r_b)
     d_a, d_b = sensitivities(r_a, r_b)
     notes = []
@@ -170,7 +172,7 @@ def sheet(a: Readings, b: Readings, chosen: TransportParameters) -> Sheet:
         r_a,
         r_b,
         rs,
-        float(np.hypot(d_a * std_a, d_b * std_b)),
+        _together(np.array([d_a * std_a, d_b * std_b]), np.array([free_a, free_b])),
         float(np.hypot(d_a * half_a, d_b * half_b)),
         len(a.field_t) + len(b.field_t),
         tuple(notes),
@@ -324,19 +326,32 @@ def temperature_label(temperature_k: float) -> str:
     return f"{round(temperature_k, 1):g} K"
 
 
-def _zero_field(readings: Readings, chosen: TransportParameters) -> tuple[float, float, float]:
-    """Return |R| without field, its standard error, and half the spread between configurations [ohm]."""
+def _together(stds: FloatArray, freedom: npt.NDArray[np.int64]) -> float:
+    """Return the standard error of a sum whose parts' errors (N,) come from few readings, as wide as 68 % needs.
+
+    Student's distribution with the degrees of freedom of Welch and Satterthwaite, Biometrics Bull. 2, 110 (1946).
+    """
+    total = float(np.sqrt(stds @ stds))
+    if not total > 0 or (freedom < 1).any():
+        return total
+    effective = total**4 / float(np.sum(stds**4 / freedom))
+    return total * float(stdtrit(effective, ONE_SIGMA))
+
+
+def _zero_field(readings: Readings, chosen: TransportParameters) -> tuple[float, float, float, int]:
+    """Return |R| without field, its standard error, half the spread between configurations [ohm], and its freedom."""
     largest = float(np.abs(readings.field_t).max())
     near = readings.part(np.abs(readings.field_t) <= max(chosen.zero_field_fraction * largest, 1e-3))
     if not len(near.field_t):
         raise FitFailed("no reading without field", "readings at zero field", "Measure R_A and R_B at zero field.")
-    means, variances = [], []
+    means, variances, freedom = [], [], 0
     for configuration in np.unique(near.configuration):
         values = near.resistance_ohm[near.configuration == configuration]
         means.append(abs(float(values.mean())))
         variances.append(float(values.var(ddof=1) / len(values)) if len(values) > 1 else np.nan)
+        freedom += len(values) - 1
     std = float(np.sqrt(np.mean(variances) / len(means)))
-    return float(np.mean(means)), std, 0.5 * float(np.ptp(means))
+    return float(np.mean(means)), std, 0.5 * float(np.ptp(means)), freedom
 
 
 def _two_signed(field_t: FloatArray) -> list[slice]:
