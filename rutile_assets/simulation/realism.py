@@ -43,6 +43,22 @@ class Realism:
     tip_drift_v, tip_offset_v : float
         KPFM: drift of the tip over one map about its middle, and the change of the tip from map to map, standard
         deviations [V].
+    tip_scatter_ev, session_drift_ev : float
+        KPFM: standard deviations of a tip's work function about 4.95 eV, from session to session, and of its drift from
+        the first to the last sample of a session [eV].
+    analyser_zero_ev, secondary_rise_ev, analyser_gain : float
+        UPS: standard deviations of the zero of the kinetic energy axis, of the rise of the secondaries about 0.15 eV
+        [eV], and of the relative error of the axis' scale.
+    secondary_onset_power, density_curvature_per_ev2 : float
+        UPS: standard deviations of the power with which secondaries begin, about 1, and of the curvature of a metal's
+        density of states at the Fermi level, relative.
+    he_satellite_fraction : float
+        UPS: intensity of He I beta over alpha.
+    shg_zero_deg, shg_backlash_deg, shg_jitter_deg : float
+        SHG: standard deviation of the azimuth's zero, the stage's backlash at the start of a turn, and the standard
+        deviation of each point's azimuth [deg].
+    shg_drift, shg_reference_noise : float
+        SHG: relative drift of the laser's power over a scan, and relative noise of the diode that watches it.
     resistance_noise, hall_noise_ohm : float
         Transport: relative noise of a longitudinal reading; noise of a Hall reading [ohm].
     hall_offset_ohm, hall_drift_ohm : float
@@ -77,6 +93,19 @@ class Realism:
     potential_line_noise_v: float = 2e-4
     tip_drift_v: float = 5e-4
     tip_offset_v: float = 3e-3
+    tip_scatter_ev: float = 0.08
+    session_drift_ev: float = 0.01
+    analyser_zero_ev: float = 0.05
+    secondary_rise_ev: float = 0.05
+    analyser_gain: float = 3e-4
+    secondary_onset_power: float = 0.15
+    density_curvature_per_ev2: float = 0.05
+    he_satellite_fraction: float = 0.015
+    shg_zero_deg: float = 2.0
+    shg_backlash_deg: float = 0.3
+    shg_jitter_deg: float = 0.1
+    shg_drift: float = 0.02
+    shg_reference_noise: float = 0.002
     resistance_noise: float = 1e-5
     hall_noise_ohm: float = 2e-4
     hall_offset_ohm: float = 3.0
@@ -104,6 +133,19 @@ IDEAL = Realism(
     potential_line_noise_v=0.0,
     tip_drift_v=0.0,
     tip_offset_v=0.0,
+    tip_scatter_ev=0.0,
+    session_drift_ev=0.0,
+    analyser_zero_ev=0.0,
+    secondary_rise_ev=0.0,
+    analyser_gain=0.0,
+    secondary_onset_power=0.0,
+    density_curvature_per_ev2=0.0,
+    he_satellite_fraction=0.0,
+    shg_zero_deg=0.0,
+    shg_backlash_deg=0.0,
+    shg_jitter_deg=0.0,
+    shg_drift=0.0,
+    shg_reference_noise=0.0,
     resistance_noise=0.0,
     hall_noise_ohm=0.0,
     hall_offset_ohm=0.0,

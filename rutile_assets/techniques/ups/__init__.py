@@ -1,0 +1,1 @@
+"""Ultraviolet photoelectron spectroscopy."""
