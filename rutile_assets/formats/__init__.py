@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from rutile_assets.errors import UnreadableFile
 from rutile_assets.formats import (
+    blockfile,
+    casa_text,
+    emd,
+    empad,
+    exotic,
+    growth_log,
     gwyddion,
     igor_ibw,
+    ksa_img,
+    merlin,
     multivu,
     nanoscope,
+    numpy_array,
     rigaku_asc,
     rigaku_ras,
     rigaku_rasx,
+    scienta,
+    shg_text,
     source_meter,
+    specs_xml,
+    specs_xy,
+    spectrum_text,
+    vamas,
     xrdml,
     xy_text,
 )
@@ -27,12 +42,27 @@ FORMATS: tuple[Format, ...] = (
     igor_ibw.FORMAT,
     gwyddion.FORMAT,
     multivu.FORMAT,
+    vamas.FORMAT,
+    specs_xy.FORMAT,
+    specs_xml.FORMAT,
+    scienta.FORMAT,
+    casa_text.FORMAT,
+    ksa_img.FORMAT,
+    merlin.FORMAT,
+    blockfile.FORMAT,
+    emd.FORMAT,
+    numpy_array.FORMAT,
+    exotic.FORMAT,
+    empad.FORMAT,
+    shg_text.FORMAT,
+    growth_log.FORMAT,
     source_meter.FORMAT,
+    spectrum_text.FORMAT,
     xy_text.FORMAT,
 )
 
-# known by little more than being text: they come after the strangers that are text, too
-PLAIN_TEXT = (source_meter.FORMAT, xy_text.FORMAT)
+# known by little more than being text, or by an ending: they come after the strangers
+KNOWN_BY_LITTLE = (empad.FORMAT, shg_text.FORMAT, source_meter.FORMAT, spectrum_text.FORMAT, xy_text.FORMAT)
 
 
 def recognise(source: Source) -> Format:
@@ -45,14 +75,14 @@ def recognise(source: Source) -> Format:
     """
     head = source.head()
     known = next((candidate for candidate in FORMATS if candidate.recognises(head, source.name)), None)
-    if known is not None and known not in PLAIN_TEXT:
+    if known is not None and known not in KNOWN_BY_LITTLE:
         return known
     other = stranger(source, head)
     if other is not None:
         raise other
     if known is None:
         raise unknown(source, head)
-    return known
+    return shg_text.FORMAT if shg_text.is_declared(source.declared) else known
 
 
 def read(source: Source) -> Measurement:

@@ -41,6 +41,9 @@ def describe(measurement: Measurement) -> list[str]:
         )
     for channel in measurement.channels:
         lines += _channel_lines(channel)
+    if measurement.diffraction is not None:
+        slow, fast, height, width = measurement.diffraction.shape
+        lines.append(f"patterns    {slow} x {fast} of {height} x {width} pixels, {measurement.diffraction.dtype}")
     settings = {key: value for key, value in measurement.settings.items() if value not in (None, "")}
     if settings:
         lines.append("settings")
@@ -60,9 +63,10 @@ def _scan_lines(number: int, scan: Scan) -> list[str]:
 def _channel_lines(channel: Channel) -> list[str]:
     rows, columns = channel.values.shape
     unit = unit_of(channel.quantity) if unit_of(channel.quantity) is not None else channel.unit
-    size = f"{columns * channel.pixel_size_x_nm:.6g} x {rows * channel.pixel_size_y_nm:.6g} nm"
+    size = f", {columns * channel.pixel_size_x_nm:.6g} x {rows * channel.pixel_size_y_nm:.6g} nm"
+    size = size if np.isfinite(channel.pixel_size_x_nm) else ""
     return [
-        f"channel     {channel.label}: {channel.quantity}, {columns} x {rows} pixels, {size}",
+        f"channel     {channel.label}: {channel.quantity}, {columns} x {rows} pixels{size}",
         f"  {_range(channel.values)} {unit or '(no unit in the file)'}, unit in the file: {channel.unit or 'none'}",
     ]
 

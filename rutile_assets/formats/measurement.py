@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ Setting = str | int | float | bool | None | list[float] | list[str]
 
 MAX_FILE_BYTES = 512 * 1024**2
 MAX_UNPACKED_BYTES = 512 * 1024**2
+INSTRUMENT_HEADER = "instrument_header"
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,30 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class DiffractionStack:
+    """Diffraction patterns of a scan, left in their file until somebody asks for some of them.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (scan Y, scan X, detector Y, detector X); scan Y is the slow axis, detector row 0 the first row of a frame as
+        the file has it. How the detector lies to the scan is not known here.
+    dtype : str
+        As stored, in numpy's words.
+    open : callable
+        () -> array-like of `shape`, mapped from the file and not copied; indexing with integers and slices gives
+        ndarrays.
+    largest_value : float or None
+        The largest number the detector can count; a pixel at it is saturated. None where the file does not say.
+    """
+
+    shape: tuple[int, int, int, int]
+    dtype: str
+    open: Callable[[], Any]
+    largest_value: float | None = None
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One instrument file, read.
 
@@ -140,6 +166,8 @@ class Measurement:
         Start of the measurement as the instrument's clock had it (naive when the file gives no zone).
     notes : tuple of str
         What the reader did to the numbers, in sentences: attenuators applied, counts divided by time.
+    diffraction : DiffractionStack or None
+        Four-dimensional data.
     """
 
     format: str
@@ -152,6 +180,25 @@ class Measurement:
     operator: str | None = None
     acquired_at: datetime | None = None
     notes: tuple[str, ...] = ()
+    diffraction: DiffractionStack | None = None
+
+
+@dataclass(frozen=True)
+class HeaderFile:
+    """A file that the instrument writes beside its data and that says what the data cannot.
+
+    Parameters
+    ----------
+    ending, data_ending : str
+        Endings of the two names, lower case (``.xml``, ``.raw``).
+    read : callable
+        (content, name of the header, name of the data file) -> what the header says, names with units, as JSON values;
+        None where it belongs to another file. It never raises.
+    """
+
+    ending: str
+    data_ending: str
+    read: Callable[[bytes, str, str], Mapping[str, object] | None]
 
 
 @dataclass(frozen=True)
@@ -169,9 +216,12 @@ class Format:
         name) are of this format. It never raises.
     read : callable
         Source -> Measurement; raises `UnreadableFile` and nothing else for any bytes whatever.
+    header : HeaderFile or None
+        The file beside it, if there is one; `Source.declared` holds what it says under `INSTRUMENT_HEADER`.
     """
 
     name: str
     description: str
     recognises: Callable[[bytes, str], bool]
     read: Callable[[Source], Measurement]
+    header: HeaderFile | None = None

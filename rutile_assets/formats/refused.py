@@ -9,7 +9,8 @@ from rutile_assets.formats.measurement import Source
 from rutile_assets.formats.text import looks_like_text
 
 EXPECTED = (
-    "a file of Rigaku, PANalytical, NanoScope, Asylum, Gwyddion or MultiVu, or text columns of a scan or of transport"
+    "a file of Rigaku, PANalytical, NanoScope, Asylum, Gwyddion, MultiVu, VAMAS, SPECS, Scienta, EMPAD, Merlin or "
+    "py4DSTEM, or text columns of a scan, of a spectrum or of transport"
 )
 BEHIND = "Drop the data file that it was made from."
 UNPACK = "Unpack it and drop the instrument's files."
@@ -24,10 +25,12 @@ STRANGERS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
         "Drop the .dat file that the sequence wrote.",
     ),
     (
-        re.compile(rb"^\x89HDF\r\n\x1a\n"),
-        "an HDF5 file (pyUSID, NeXus, EMD and the like)",
-        "Drop the file as the instrument wrote it (.ibw, .spm), not a conversion.",
+        re.compile(rb"<root[^>]*>.{0,200}<software_version>.*<raw_file ", re.DOTALL),
+        "the .xml of an EMPAD acquisition without its .raw",
+        "Drop the .raw that it names into the same folder.",
     ),
+    (re.compile(rb"^HDR,\s"), "a Merlin .hdr without its .mib", "Drop the .mib of the same name beside it."),
+    (re.compile(rb"^JK\x00\x02"), "a TIA .emi, which only describes its .ser", "Drop the .ser files."),
     (re.compile(rb"^PK[\x03\x05]"), "a ZIP archive that is no .rasx", UNPACK),
     (re.compile(rb"^\x1f\x8b"), "a gzip file", UNPACK),
     (re.compile(rb"^(\xfd7zXZ|7z\xbc\xaf|Rar!)"), "an xz, 7z or rar archive", UNPACK),
@@ -38,10 +41,9 @@ STRANGERS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
     (re.compile(rb"^RAW\d\.\d\d"), "a Bruker .raw scan", EXPORT),
     (re.compile(rb"^GWYO"), "a .gwy of Gwyddion 1", "Open and save it in Gwyddion 2."),
     (re.compile(rb"^\?*\\\*(Force|EC) file list", re.IGNORECASE), "NanoScope force curves", "Drop the image."),
-    (re.compile(rb"^.{32,48}KSA00F", re.DOTALL), "a k-Space RHEED picture", "Keep it: no room reads RHEED."),
     (re.compile(rb"<modeling>"), "a VASP run (vasprun.xml)", CALCULATION),
     (re.compile(rb"^\s*vasp\.\d"), "a VASP OUTCAR", CALCULATION),
-    (re.compile(rb"^(\xef\xbb\xbf)?\s*<\?xml"), "XML of another program", "Drop a PANalytical .xrdml."),
+    (re.compile(rb"^(\xef\xbb\xbf)?\s*<\?xml"), "XML of another program", "Drop a PANalytical .xrdml or a SPECS .xml."),
 )
 
 

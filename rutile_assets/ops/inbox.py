@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from rutile_assets.errors import InvalidRecord, RutileError, UnreadableFile
+from rutile_assets.formats import FORMATS
+from rutile_assets.formats.measurement import INSTRUMENT_HEADER
 from rutile_assets.formats.yaml_text import read_mapping
 from rutile_assets.techniques.growth.record import GROWTH_FILE, GrowthRecord, read_growth
 
 FOLDER_SETTINGS = "settings.yaml"
+HEADERS = tuple(known.header for known in FORMATS if known.header is not None)
+MAX_HEADER_BYTES = 1024**2
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,11 @@ class Dropped:
 
     @property
     def is_sidecar(self) -> bool:
-        """Whether it declares settings of other files."""
-        return self.path.name == FOLDER_SETTINGS or (
-            self.path.suffix == ".yaml" and self.path.with_suffix("").is_file() and not self.is_growth
+        """Whether it declares settings of other files, or is the header that an instrument wrote beside its data."""
+        return (
+            self.path.name == FOLDER_SETTINGS
+            or (self.path.suffix == ".yaml" and self.path.with_suffix("").is_file() and not self.is_growth)
+            or _is_header(self.path)
         )
 
 
@@ -113,6 +120,8 @@ def gather(paths: Sequence[Path], growth_folder: Path | None = None) -> list[Gro
 def declared_for(file: Dropped) -> tuple[dict[str, object], list[Path]]:
     """Return what is declared beside a file and the sidecars that do: its own wins over its folder's.
 
+    What the instrument's own header says stands apart, under `INSTRUMENT_HEADER`.
+
     Raises
     ------
     UnreadableFile
@@ -129,6 +138,10 @@ def declared_for(file: Dropped) -> tuple[dict[str, object], list[Path]]:
                     f"a broken sidecar {sidecar.name} ({fault.found})", fault.expected, fault.what_to_do, file.name
                 ) from fault
             sidecars.append(sidecar)
+    header = _header_of(file.path)
+    if header is not None:
+        declared[INSTRUMENT_HEADER] = header[1]
+        sidecars.append(header[0])
     return declared, sidecars
 
 
@@ -136,6 +149,39 @@ def technique_of_folder(file: Dropped, folders: dict[str, str]) -> str | None:
     """Return the technique that the nearest folder above the file names, if one does."""
     above = file.path.parents if file.folder is None else file.path.relative_to(file.folder).parents
     return next((folders[p.name.lower()] for p in above if p.name.lower() in folders), None)
+
+
+def _header_of(path: Path) -> tuple[Path, dict[str, object]] | None:
+    """Return the header that the instrument wrote beside a data file, and what it says of that file."""
+    kind = next((h for h in HEADERS if path.suffix.lower() == h.data_ending), None)
+    if kind is None or not path.is_file():
+        return None
+    for neighbour in _with_ending(path.parent, kind.ending):
+        said = _said(neighbour, neighbour.stat().st_mtime_ns, path.name)
+        if said is not None:
+            return neighbour, said
+    return None
+
+
+def _is_header(path: Path) -> bool:
+    kind = next((h for h in HEADERS if path.suffix.lower() == h.ending), None)
+    if kind is None or not path.is_file():
+        return False
+    headers = (_header_of(data) for data in _with_ending(path.parent, kind.data_ending))
+    return any(header is not None and header[0] == path for header in headers)
+
+
+def _with_ending(folder: Path, ending: str) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() == ending and p.is_file() and not p.is_symlink())
+
+
+@lru_cache(maxsize=4096)
+def _said(header: Path, _mtime_ns: int, data_name: str) -> dict[str, object] | None:
+    kind = next(h for h in HEADERS if header.suffix.lower() == h.ending)
+    if header.stat().st_size > MAX_HEADER_BYTES:
+        return None
+    said = kind.read(header.read_bytes(), header.name, data_name)
+    return None if said is None else dict(said)
 
 
 def _walk(path: Path) -> Iterator[Path]:

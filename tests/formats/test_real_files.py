@@ -16,7 +16,7 @@ from rutile_assets.formats import read, recognise
 from rutile_assets.formats.describe import describe
 from rutile_assets.formats.measurement import Channel, FloatArray, Measurement, Scan, Source
 
-FOLDERS = ("xrr", "xrd_theta2theta", "rsm", "afm", "kpfm", "transport_hall")
+FOLDERS = ("xrr", "xrd_theta2theta", "rsm", "afm", "kpfm", "transport_hall", "mbe_logs", "rheed")
 SIDECARS: dict[str, dict[str, object]] = {
     "hc3413_JT029_SrRuO3_vdP_Hall.txt": {
         "columns": ["temperature_k", "field_oe", "source_a", "source_v", "sense_v", "configuration_index", None]
@@ -36,7 +36,14 @@ TECHNIQUES = {
     "kpfm/autexys_EFM_0003.ibw": "afm",
     "kpfm/autexys_SGM0003.ibw": "afm",
 }
-OF_FOLDER = {"xrd_theta2theta": "xrd", "rsm": "rsm", "afm": "afm", "transport_hall": "transport"}
+OF_FOLDER = {
+    "mbe_logs": "growth_log",
+    "rheed": "rheed",
+    "xrd_theta2theta": "xrd",
+    "rsm": "rsm",
+    "afm": "afm",
+    "transport_hall": "transport",
+}
 
 Reader = Callable[[str], Measurement]
 
@@ -94,7 +101,7 @@ def test_every_file_of_these_folders_is_read_or_refused_with_the_right_words(
         assert len(describe(measurement)) > 3
 
 
-@pytest.mark.parametrize("folder", ["haadf_stem", "mbe_logs", "rheed", "shg", "stem4d", "vasp", "xps_ups"])
+@pytest.mark.parametrize("folder", ["haadf_stem", "shg", "vasp"])
 def test_files_of_other_techniques_are_refused_in_a_sentence(realdata: Path, folder: str) -> None:
     for path in sorted((realdata / folder).iterdir()):
         with pytest.raises(UnreadableFile) as refusal:
