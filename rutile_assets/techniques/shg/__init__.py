@@ -1,0 +1,1 @@
+"""Optical second harmonic generation."""
