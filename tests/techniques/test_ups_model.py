@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from scipy.integrate import quad
 from scipy.special import erf, erfc
 
 from rutile_assets import formats
-from rutile_assets.errors import FitFailed, WrongContent
+from rutile_assets.errors import FitFailed, RutileError, WrongContent
 from rutile_assets.estimate import Estimate
 from rutile_assets.formats.measurement import Measurement, Scan, Source
 from rutile_assets.provenance.film import Film, Outcome, RawFile
@@ -400,6 +401,27 @@ def test_xray_spectra_stay_a_table_and_a_file_without_energies_is_refused() -> N
     flat = Scan({"kinetic_energy_ev": x - 290, "intensity_counts_per_s": np.ones(101)}, {"photon_energy_ev": 21.2})
     with pytest.raises(FitFailed, match="Fermi edge"):
         read_levels(Measurement("x", (flat,)), CHOSEN, is_insulator=False)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nonsense_ends_in_a_sentence(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for count in (1, 2, 4, 11, 60, 250):
+        x = np.cumsum(rng.uniform(0.001, 0.1, count)) + rng.uniform(-5, 5)
+        kinds = (
+            rng.poisson(50, count).astype(float),
+            np.zeros(count),
+            np.full(count, 7.0),
+            rng.normal(size=count),
+            np.exp(-x),
+            np.where(np.arange(count) == count // 2, 1e9, 0.0),
+        )
+        for values in kinds:
+            signal = {"detected_counts": np.abs(np.round(values))} if seed % 2 else {"intensity_counts_per_s": values}
+            axis = "kinetic_energy_ev" if seed % 3 else "binding_energy_ev"
+            file = Measurement("x", (Scan({axis: x, **signal}, {"photon_energy_ev": 21.2}),))
+            with contextlib.suppress(RutileError):
+                assert read_levels(file, CHOSEN, is_insulator=False).fermi.fwhm_ev > 0.0
 
 
 # real files

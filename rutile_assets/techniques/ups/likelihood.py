@@ -15,6 +15,7 @@ from rutile_assets.physics.counting import deviance_residual
 FloatArray = npt.NDArray[np.float64]
 LEAST_COUNTS = 1e-6
 TRIAL_STEPS = 12
+FEWEST_POINTS = 5
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,14 @@ def neighbour_noise(values: FloatArray) -> FloatArray:
     """Return the noise of each of (Q,) values, from how neighbours differ: sqrt(a + b value), a and b not negative.
 
     Second differences of a smooth curve are noise alone, with 6 times its variance.
+
+    Raises
+    ------
+    FitFailed
+        Fewer than 5 values.
     """
+    if len(values) < FEWEST_POINTS:
+        raise FitFailed(f"{len(values)} points", f"{FEWEST_POINTS} or more", "Measure the edge in finer steps.")
     square = (values[2:] - 2.0 * values[1:-1] + values[:-2]) ** 2 / 6.0
     level = np.maximum(np.convolve(values, np.full(3, 1.0 / 3.0), mode="valid"), 0.0)
     parts, _ = nnls(np.column_stack([np.ones_like(level), level]), square)

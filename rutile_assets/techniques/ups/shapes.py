@@ -138,7 +138,7 @@ def tangent_cutoff(energy_ev: FloatArray, intensity: FloatArray, window_ev: floa
     Raises
     ------
     FitFailed
-        Too few points about the steepest one, or none below.
+        Too few points about the steepest one, or none below, or a line that does not rise.
     """
     steep = float(energy_ev[int(np.argmax(rising_slope(energy_ev, intensity)))])
     near = np.abs(energy_ev - steep) <= window_ev
@@ -151,5 +151,7 @@ def tangent_cutoff(energy_ev: FloatArray, intensity: FloatArray, window_ev: floa
         )
     x, y = energy_ev[near] - steep, intensity[near]
     slope = float(np.sum((x - x.mean()) * y) / np.sum((x - x.mean()) ** 2))
+    if not slope > 0.0:
+        raise FitFailed("a spike where the onset should be", "a rising onset", "Look at the spectrum.")
     offset = float(y.mean() - slope * x.mean())
     return float(steep + (float(np.mean(intensity[beyond])) - offset) / slope)
