@@ -148,8 +148,15 @@ def test_a_real_scan_of_another_stack_stays_a_table_with_a_note(house: House, re
     made = {
         asset.name: materialize(house.lake, house.home, asset, "P0137", run)
         for asset in all_assets()
-        if asset.name in ("growth", "xrd_scan", "xrd_fit")
+        if asset.name in ("growth", "xrd_scan", "xrd_fit", "xrd_peak")
     }
     assert len(made["xrd_scan"].frames["xrd_scan"]) == 10000
     assert made["xrd_fit"].outcome.results == []
     assert "not fitted" in made["xrd_fit"].outcome.notes[0]
+    peaks = made["xrd_peak"].frames["xrd_peak"]
+    lattice = (
+        peaks.dropna(subset=["reflection_order"]).set_index(["origin", "reflection_order"]).lattice_out_of_plane_nm
+    )
+    assert 0.4062 < lattice["film", 1] < 0.4066
+    assert lattice["substrate", 2] == pytest.approx(0.3903, abs=3e-5)
+    assert made["xrd_peak"].outcome.results[0].estimate.value("lattice_out_of_plane_nm", "film order 1") > 0.4062

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from rutile_assets.columns import FILE_ID, LAYER_INDEX, MATERIAL, NOTES, POINT_INDEX, TWO_THETA, XRAY_POINT, film_table
+from rutile_assets.columns import (
+    FILE_ID,
+    LAYER_INDEX,
+    MATERIAL,
+    NOTES,
+    POINT_INDEX,
+    SCAN_INDEX,
+    TWO_THETA,
+    XRAY_POINT,
+    film_table,
+)
 from rutile_assets.table import Column, estimated
 
 XRD_SCAN = film_table(
@@ -45,5 +55,36 @@ XRD_FIT_CURVE = film_table(
         TWO_THETA,
         Column("measured_counts_per_s", "double", "measured rate, attenuator and time corrected"),
         Column("fitted_counts_per_s", "double", "model"),
+    ),
+)
+
+XRD_PEAK = film_table(
+    "xrd_peak",
+    "Bragg peaks of a scan of any stack: position of the K alpha 1 line, spacing, width, and the lattice where its "
+    "index can be told.",
+    grain="one peak of one scan",
+    key=("file_id", "scan_index", "peak_index"),
+    columns=(
+        FILE_ID,
+        SCAN_INDEX,
+        Column("peak_index", "integer", "number within its scan, from the lowest angle, from 1", minimum=1),
+        *estimated("two_theta_peak_deg", "where the K alpha 1 line stands on the goniometer"),
+        *estimated("spacing_nm", "lambda / (2 sin theta), as the goniometer reads it", minimum=0),
+        *estimated("fwhm_deg", "full width at half maximum of the line", minimum=0),
+        *estimated("peak_counts_per_s", "height of the K alpha 1 line over the background", minimum=0),
+        Column("k_alpha_2_fraction", "double", "K alpha 2 over K alpha 1 that the scan's peaks have", minimum=0),
+        Column(
+            "origin", "text", "whose peak it is, where it can be told", allowed=("substrate", "film"), nullable=True
+        ),
+        Column("reflection_order", "integer", "order of the reflection along the normal", nullable=True, minimum=1),
+        *estimated("lattice_out_of_plane_nm", "order times spacing, as the goniometer reads it", nullable=True),
+        *estimated(
+            "lattice_out_of_plane_corrected_nm",
+            "the same after the substrate's peak of this order was put where its bulk lattice says",
+            nullable=True,
+        ),
+        *estimated("two_theta_offset_deg", "the substrate's peak of this order minus its nominal angle", nullable=True),
+        Column("reduced_chi_square", "double", "with counting noise alone", minimum=0),
+        NOTES,
     ),
 )

@@ -88,7 +88,7 @@ def conditional(model: Model, curve: Curve, start: FloatArray, chosen: XrrFitPar
 
 def marginal(
     model: Model, curve: Curve, start: FloatArray, chosen: XrrFitParameters
-) -> tuple[FloatArray, FloatArray, Conditional]:
+) -> tuple[FloatArray, FloatArray, Conditional] | None:
     """Return mean and covariance of the parameters over every thickness of the adsorbate, and the likeliest.
 
     Parameters
@@ -104,6 +104,8 @@ def marginal(
         (n,) and (n, n) of the law exp(-chi-square/2), integrated over the others as Gaussians (Laplace).
     best : Conditional
         Where that law is highest.
+
+    None stands for all where `start` is no optimum at any thickness: chi-square jumps from one to the next.
     """
     place = model.adsorbate
     assert place is not None
@@ -129,6 +131,8 @@ def marginal(
             visit(thickness)
         reach *= 0.5
     found = _likely(found)
+    if len(found) < FEWEST:
+        return None
     fine, weights = _law(found, place)
     alive = fine[weights > np.exp(-0.5 * IMPOSSIBLE) * weights.max()]
     known = np.array([c.adsorbate for c in found])

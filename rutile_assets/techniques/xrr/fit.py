@@ -193,10 +193,12 @@ def _counting_limited(model: Model, curve: Curve, start: FloatArray, chosen: Xrr
     if chosen.adsorbate_nm > 0 and chi / len(curve.intensity) < MAY_BE_COVERED:
         place = len(model.names) - model.attenuators_count
         covered = Model(replace(model.stack, has_adsorbate=True), model.instrument, model.attenuators_count)
-        mean, covariance, best = marginal(covered, curve, np.insert(vector, place, 0.0), chosen)
-        graded = replace(curve, exposure=curve.exposure * best.graded_over_sharp)
-        chi_square = reduced_chi_square(covered, graded, best.vector)
-        return _Found(covered, graded, best.vector, chi_square, start, mean, covariance)
+        summed = marginal(covered, curve, np.insert(vector, place, 0.0), chosen)
+        if summed is not None:
+            mean, covariance, best = summed
+            graded = replace(curve, exposure=curve.exposure * best.graded_over_sharp)
+            chi_square = reduced_chi_square(covered, graded, best.vector)
+            return _Found(covered, graded, best.vector, chi_square, start, mean, covariance)
     graded = curve
     if chi / len(curve.intensity) < 2.0 * MISFIT:
         for _ in range(GRADED_ROUNDS):
