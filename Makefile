@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_HOME ?= .demo
+CAMPAIGN_HOME ?= .campaign
 UI_HOME ?= $(or $(RUTILE_HOME),.rutile)
 
-.PHONY: help demo test test-all lint ui bench format lock clean
+.PHONY: help demo campaign test test-all lint ui bench format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -19,7 +20,10 @@ $(READY): deploy/requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(READY) ## simulate a small campaign, ingest it, compute everything, show results beside the truth
-	$(BIN)/rutile --home $(DEMO_HOME) demo
+	$(BIN)/rutile --home $(DEMO_HOME) demo --processes 2
+
+campaign: $(READY) ## the same with all 21 samples of the paper, from cold
+	$(BIN)/rutile --home $(CAMPAIGN_HOME) demo --films 21 --processes 2
 
 test: $(READY) ## the default tests, under 12 minutes on two cores
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
@@ -51,5 +55,5 @@ lock: $(READY) ## resolve the pinned set anew from pyproject.toml
 	echo "torch==2.13.0" | $(BIN)/uv pip compile pyproject.toml --all-extras --constraint - --no-header --no-annotate \
 	  --python-version 3.11 --quiet | sed 's/^torch==\([0-9.]*\).*/torch==\1/' > deploy/requirements.lock
 
-clean: ## remove the demo's home
-	rm -rf $(DEMO_HOME)
+clean: ## remove the homes of demo and campaign
+	rm -rf $(DEMO_HOME) $(CAMPAIGN_HOME)

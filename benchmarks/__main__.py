@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those named: `python -m benchmarks [xrr] [ingest] [commits] [lineage]`."""
+"""Run all benchmarks, or those named: `python -m benchmarks [xrr] [ingest] [load] [commits] [lineage]`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import sys
 
 from benchmarks import lake, xrr
 
-ALL = {"xrr": xrr.run, "ingest": lake.run_ingest, "commits": lake.run_commits, "lineage": lake.run_lineage}
+ALL = {
+    "xrr": xrr.run,
+    "ingest": lake.run_ingest,
+    "load": lake.run_load,
+    "commits": lake.run_commits,
+    "lineage": lake.run_lineage,
+}
 
 for name in sys.argv[1:] or ALL:
     print(f"\n## {name}\n", flush=True)

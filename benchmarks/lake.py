@@ -49,6 +49,28 @@ def run_ingest() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
+def run_load(films: int = 200) -> Iterator[str]:
+    """Yield light films simulated, ingested and computed a second."""
+    from rutile_assets.ops import parallel, runner  # noqa: PLC0415
+
+    house, folder = _home("load")
+    start = time.perf_counter()
+    made = simulate(folder, films=films, seed=1, light=True)
+    spent = time.perf_counter() - start
+    size = made.size_bytes / films / 1e3
+    yield f"{films} light films, {made.files} files, {size:.0f} kB a film: simulated {films / spent:.1f} films/s"
+    start = time.perf_counter()
+    verdicts = house.ingest([made.inbox], RunContext("cli"))
+    spent = time.perf_counter() - start
+    yield f"ingested {films / spent:.2f} films/s, {len(verdicts) / spent:.0f} files/s"
+    work = [stale for stale in runner.plan(house) if stale.growth_id in {film.growth_id for film in made.films[:20]}]
+    start = time.perf_counter()
+    report = parallel.run(house, work, 2)
+    spent = time.perf_counter() - start
+    yield f"20 of them computed by two processes: {spent / 20:.2f} s a film, {report.done} assets"
+    shutil.rmtree(folder)
+
+
 def run_commits() -> Iterator[str]:
     """Yield the latency of a materialization's commit as the lake grows."""
     from rutile_assets.techniques.growth.record import GROWTH_FILE  # noqa: PLC0415

@@ -23,6 +23,15 @@ from rutile_assets.errors import RutileError
 
 REJECTED = 3
 PATH = click.Path(path_type=Path)
+SMALL_DEMO = 8
+SHOWN = (  # of a small demo, one by one; `rutile score --details` shows all
+    "total_thickness_nm", "planes_count", "relaxation_001_fraction", "roughness_sq_pm", "v_cpd_v", "work_function_ev",
+    "sheet_resistance_ohm", "sheet_density_per_cm2",
+)  # fmt: skip
+SCORED = ("growth_id", "quantity", "subject", "value", "sigma", "truth", "residual", "pull", "unit")
+PROCESSES = click.option(
+    "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="How many films at a time."
+)
 
 
 class _Group(click.Group):
@@ -47,11 +56,11 @@ def main(ctx: click.Context, home: Path) -> None:
 
     \b
     A first session:
-      rutile simulate --out demo             a small campaign in the vendors' file formats
+      rutile simulate demo                   a small campaign in the vendors' file formats
       rutile ingest demo/inbox               a verdict for every file
       rutile run                             tables, fits and pages, through Dagster
       rutile sql "FROM results WHERE is_current"
-      rutile trace SIM-0001 total_thickness_nm
+      rutile trace SIM-F035 total_thickness_nm
 
     Your own film: make inbox/<growth_id>/ in the home, write growth.yaml there (docs/growth.md), put the
     instrument files beside it in any sub-folders (xrr/, afm/, kpfm/, transport/), then `rutile ingest` and
@@ -115,20 +124,21 @@ def inspect(file: Path) -> None:
 @click.option("--select", help="Only these assets, in Dagster's syntax: xrr_fit, group:xrr, key:xrr_scan+")
 @click.option("--all", "everything", is_flag=True, help="Also what is not stale.")
 @click.option("--dry-run", is_flag=True, help="Say what would be computed and why, and stop.")
+@PROCESSES
 @click.pass_obj
-def run(home: Path, films: str | None, select: str | None, everything: bool, dry_run: bool) -> None:
+def run(home: Path, films: str | None, select: str | None, everything: bool, dry_run: bool, processes: int) -> None:
     """Compute what is stale: new or replaced files, changed code, constants or parameters, changed upstream.
 
     \b
     Exit code: 0 done (or nothing to do), 1 an asset failed; the others are computed all the same.
     """  # noqa: D301
-    from rutile_assets.ops import runner  # noqa: PLC0415
+    from rutile_assets.ops import parallel, runner  # noqa: PLC0415
 
     house = _house(home)
     work = runner.plan(house, films.split(",") if films else None, select, everything=everything)
     if dry_run:
         for stale in work:
-            click.echo(f"{stale.growth_id}  {stale.asset}  {'; '.join(stale.reasons)}")
+            click.echo(f"{stale.growth_id or 'all films'}  {stale.asset}  {'; '.join(stale.reasons)}")
     if not work:
         click.echo("nothing is stale")
     if not work or dry_run:
@@ -136,7 +146,9 @@ def run(home: Path, films: str | None, select: str | None, everything: bool, dry
     with _bar("computing") as tell:
         tell(0, len(work), "")
         done = iter(range(1, len(work) + 1000))
-        report = runner.run(house, work, lambda film, asset: tell(next(done), len(work), f"{film} {asset}"))
+        report = parallel.run(
+            house, work, processes, lambda film, asset: tell(next(done), len(work), f"{film} {asset}")
+        )
     click.echo(f"{report.done} computed, {len(report.failures)} failed; pages: {house.home.reports / 'index.html'}")
     for failure in report.failures:
         click.echo(failure, err=True)
@@ -209,28 +221,52 @@ def trace(home: Path, what: str, quantity: str | None, why: bool) -> None:
 
 
 @main.command()
-@click.option("--out", type=PATH, required=True, help="Folder to make; inbox/ and truth/ are written into it.")
-@click.option("--films", type=int, help="How many films; the paper-like demo set by default.")
+@click.argument("out", type=PATH)
+@click.option(
+    "--films", type=click.IntRange(min=1), help="How many samples of the plan; it goes on beyond the paper's."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed writes the same bytes.")
-def simulate(out: Path, films: int | None, seed: int) -> None:
-    """Write a small campaign of simulated films in the vendors' own file formats, with the truth kept apart."""
+@click.option("--light", is_flag=True, help="Few and small files, for load tests with thousands of films.")
+@PROCESSES
+def simulate(out: Path, films: int | None, seed: int, light: bool, processes: int) -> None:
+    """Write a campaign of simulated samples in the vendors' own file formats, with the truth kept apart.
+
+    By default 21: both series of the paper (12 films, 7 trilayers), the reference of the Kelvin probe's tips, and a
+    bare substrate. OUT gets inbox/ and truth/; make it a home (`rutile --home OUT ingest OUT/inbox`) or ingest from it.
+    """
     from rutile_assets.simulation.campaign import simulate as make  # noqa: PLC0415
 
     with _bar("simulating") as tell:
-        make(out, films=films, seed=seed, progress=tell)
-    click.echo(f"wrote {out / 'inbox'} and, apart, {out / 'truth'}")
+        made = make(out, films=films, seed=seed, progress=tell, light=light, processes=processes)
+    click.echo(f"wrote {len(made.films)} samples, {made.files} files, {made.size_bytes / 1e6:.0f} MB to {made.inbox}")
+    click.echo(f"{len(made.rejections)} files are bad on purpose; the truth is apart, in {made.truth}")
 
 
 @main.command()
-@click.option("--truth", type=PATH, required=True, help="The truth folder that `rutile simulate` wrote.")
+@click.argument("homes", nargs=-1, type=PATH)
+@click.option("--truth", type=PATH, help="The truth folder of a simulated campaign; HOME/truth by default.")
+@click.option("--details", is_flag=True, help="Also every result: value, sigma, truth, residual, pull.")
+@click.option("--out", type=PATH, help="Write every result as JSON here.")
 @click.pass_obj
-def score(home: Path, truth: Path) -> None:
-    """Compare the results with the truth of a simulated campaign: value, sigma, truth, pull."""
+def score(home: Path, homes: tuple[Path, ...], truth: Path | None, details: bool, out: Path | None) -> None:
+    """Compare the results with the truth of simulated campaigns, quantity by quantity, pooled over all HOMES.
+
+    \b
+    bias    mean of (value - truth) / sigma, with its error; an honest analysis stays within 0.2
+    width   standard deviation of the same; an honest sigma gives 1
+    within  part of the results within one sigma of the truth, with its 95 % interval; 60 to 76 % is honest
+    verdict ok, fails, or open: outside, but by chance perhaps
+    """  # noqa: D301
     from rutile_assets.ops.score import score as compare  # noqa: PLC0415
 
-    rows = compare(_house(home).lake, truth)
-    columns = ("growth_id", "quantity", "subject", "value", "sigma", "truth", "pull", "unit")
-    _wide().print(_rows_table(rows, columns))
+    if truth is not None and len(homes) > 1:
+        _stop("found --truth with several homes; expected HOME/truth in each. Leave --truth out.")
+    rows = [row for one in homes or (home,) for row in compare(_house(one).lake, truth or one / "truth")]
+    if out is not None:
+        out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    if details:
+        _wide().print(_rows_table(rows, SCORED))
+    _print_summary(rows)
 
 
 @main.command()
@@ -246,10 +282,13 @@ def doctor(home: Path) -> None:
 
 
 @main.command()
+@click.option("--films", type=click.IntRange(min=1), default=8, show_default=True, help="How many samples.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the simulation.")
+@PROCESSES
 @click.pass_obj
-def demo(home: Path) -> None:
-    """Simulate a small campaign in the home, ingest it, compute it, and show the results beside the truth."""
-    from rutile_assets.ops import runner  # noqa: PLC0415
+def demo(home: Path, films: int, seed: int, processes: int) -> None:
+    """Simulate a campaign in the home, ingest it, compute it, and show how the results lie about the truth."""
+    from rutile_assets.ops import parallel, runner  # noqa: PLC0415
     from rutile_assets.ops.score import score as compare  # noqa: PLC0415
     from rutile_assets.provenance.context import RunContext  # noqa: PLC0415
     from rutile_assets.simulation.campaign import simulate as make  # noqa: PLC0415
@@ -257,16 +296,20 @@ def demo(home: Path) -> None:
     house = _house(home)
     if not (house.home.root / "truth").is_dir():
         with _bar("simulating") as tell:
-            make(house.home.root, films=None, seed=0, progress=tell)
+            make(house.home.root, films=films, seed=seed, progress=tell, processes=processes)
     with _bar("reading files") as tell:
         verdicts = house.ingest([house.home.inbox], RunContext("cli"), progress=tell)
     work = runner.plan(house)
     with _bar("computing") as tell:
         tell(0, len(work), "")
         done = iter(range(1, len(work) + 1000))
-        report = runner.run(house, work, lambda film, asset: tell(next(done), len(work), f"{film} {asset}"))
-    columns = ("growth_id", "quantity", "subject", "value", "sigma", "truth", "pull", "unit")
-    _wide().print(_rows_table(compare(house.lake, house.home.root / "truth"), columns))
+        report = parallel.run(
+            house, work, processes, lambda film, asset: tell(next(done), len(work), f"{film} {asset}")
+        )
+    rows = compare(house.lake, house.home.root / "truth")
+    if films <= SMALL_DEMO:
+        _wide().print(_rows_table([row for row in rows if row["quantity"] in SHOWN], SCORED))
+    _print_summary(rows)
     refused = [v for v in verdicts if v.status == "rejected"]
     click.echo(f"{len(verdicts)} files, {len(refused)} refused (some are bad on purpose):")
     for verdict in refused:
@@ -315,19 +358,31 @@ def _tree(step: Any, tree: Tree, *, why: bool, only_file: int | None) -> Tree:
 def _rows_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> RichTable:
     shown = RichTable(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        shown.add_column(
-            column, justify="right" if column in ("value", "sigma", "truth", "pull") else "left", no_wrap=True
-        )
+        is_number = column in ("value", "sigma", "truth", "residual", "pull")
+        shown.add_column(column, justify="right" if is_number else "left", no_wrap=True)
     for row in rows:
         shown.add_row(*[_cell(column, row.get(column)) for column in columns])
     return shown
+
+
+def _print_summary(rows: list[dict[str, Any]]) -> None:
+    from rutile_assets.ops.score import summarise  # noqa: PLC0415
+
+    shown = RichTable(box=None, pad_edge=False, header_style="bold")
+    for column in ("quantity", "n", "no sigma", "bias", "+-", "width", "within", "95 %", "verdict"):
+        shown.add_column(column, justify="left" if column in ("quantity", "verdict") else "right", no_wrap=True)
+    for s in summarise(rows):
+        interval = f"{100 * s.coverage_low:.0f}..{100 * s.coverage_high:.0f} %"
+        numbers = (f"{s.bias:.2f}", f"{s.bias_std:.2f}", f"{s.width:.2f}", f"{100 * s.coverage:.0f} %", interval)
+        shown.add_row(s.quantity, str(s.count), str(s.without_sigma_count or ""), *numbers, s.verdict)
+    _wide().print(shown)
 
 
 def _cell(column: str, value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.2g}" if column in ("sigma", "pull") else f"{value:.5g}"
+        return f"{value:.2g}" if column in ("sigma", "residual", "pull") else f"{value:.5g}"
     return str(value)
 
 

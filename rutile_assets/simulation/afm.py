@@ -45,8 +45,8 @@ def surface(setup: AfmSetup, sq_pm: float, realism: Realism, rng: np.random.Gene
     """Return the true heights of a surface of steps and terraces.
 
     One-step terraces (0.3248 nm high, as wide as the miscut says) with meandering edges, plus correlated roughness;
-    both seen through the tip. The roughness is scaled so that the root mean square height about the least-squares
-    plane is `sq_pm` exactly on this image.
+    both seen through the tip. `sq_pm` is the film's: an image is a sample of it, whose own root mean square height
+    about the least-squares plane scatters by what its area holds.
 
     Parameters
     ----------
@@ -69,21 +69,19 @@ def surface(setup: AfmSetup, sq_pm: float, realism: Realism, rng: np.random.Gene
     InvalidRecord
         The steps alone are rougher than `sq_pm`.
     """
-    steps = _fine(setup, _staircase(setup, realism.miscut_deg, rng))
+    steps = plane_removed(_fine(setup, _staircase(setup, realism.miscut_deg, rng)))
     pixel = setup.size_nm / setup.pixels
     rough = _fine(setup, gaussian_field((setup.pixels * OVERSAMPLING,) * 2, ROUGHNESS_NM / pixel * OVERSAMPLING, rng))
-    steps, rough = plane_removed(steps), plane_removed(rough)
-    ss, sr, rr = (float(np.mean(a * b)) for a, b in ((steps, steps), (steps, rough), (rough, rough)))
-    missing = ss - (sq_pm * 1e-3) ** 2
-    if missing > 0:
+    # what tip and pixel leave of the variance of a field with autocorrelation exp(-r^2/L^2)
+    left = ROUGHNESS_NM**2 / (ROUGHNESS_NM**2 + 4.0 * (TIP_NM**2 + pixel**2 / 12.0))
+    missing = (sq_pm * 1e-3) ** 2 - float(np.mean(steps**2))
+    if missing < 0:
         raise InvalidRecord(
-            f"steps of {np.sqrt(ss) * 1e3:.0f} pm rms alone",
+            f"steps of {steps.std() * 1e3:.0f} pm rms alone",
             f"at most the surface's {sq_pm:g} pm",
             "Simulate a rougher film.",
         )
-    scale = (-sr + float(np.sqrt(sr**2 - rr * missing))) / rr
-    heights: FloatArray = steps + scale * rough
-    return heights
+    return plane_removed(steps + np.sqrt(missing / left) * rough)
 
 
 def _staircase(setup: AfmSetup, miscut_deg: float, rng: np.random.Generator) -> FloatArray:

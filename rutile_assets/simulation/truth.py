@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
 
 from rutile_assets.constants import ELEMENTARY_CHARGE_C
+from rutile_assets.simulation.growth_steps import FILMED_NM, growth_truth, layers_per_s
 from rutile_assets.simulation.realism import Realism
+from rutile_assets.simulation.shg import dipole_fraction, ss_fraction
 from rutile_assets.units import unit_of
 
 FloatArray = npt.NDArray[np.float64]
 
 UNCAPPED = "RuO2/TiO2"
 TRILAYER = "TiO2/RuO2/TiO2"
+SUBSTRATE = "TiO2"
 
 D110_TIO2_NM = 0.3248
 BUFFER_NM = CAP_NM = 2.5
@@ -121,6 +125,33 @@ class TrueQuantity:
 
 
 @dataclass(frozen=True)
+class TipVisit:
+    """A sample under one tip of the Kelvin probe, from putting it in to taking it out.
+
+    Parameters
+    ----------
+    tip : str
+        Name of the tip; a session uses one.
+    started_at : datetime
+        Of the first map.
+    tip_work_function_ev : float
+        At the middle of the maps [eV].
+    maps : int
+        How many.
+    """
+
+    tip: str
+    started_at: datetime
+    tip_work_function_ev: float
+    maps: int
+
+    @property
+    def subject(self) -> str:
+        """What the KPFM room calls it where a sample was measured more than once."""
+        return f"tip {self.tip}, {self.started_at:%Y-%m-%d %H:%M}"
+
+
+@dataclass(frozen=True)
 class FilmTruth:
     """Everything that is true of one film.
 
@@ -129,7 +160,7 @@ class FilmTruth:
     growth_id : str
         Its name.
     series : str
-        ``RuO2/TiO2`` or ``TiO2/RuO2/TiO2``.
+        ``RuO2/TiO2``, ``TiO2/RuO2/TiO2``, or ``TiO2`` for a substrate without a film.
     layers : tuple of LayerTruth
         Bottom to top, above the substrate.
     substrate_roughness_nm : float
@@ -142,6 +173,8 @@ class FilmTruth:
         Root mean square height of the surface about its mean plane, steps included [pm].
     transport : tuple of TransportTruth
         One for each temperature.
+    visits : tuple of TipVisit
+        When it lay under which tip; where there is none, one tip of `tip_work_function_ev`.
     """
 
     growth_id: str
@@ -153,6 +186,7 @@ class FilmTruth:
     tip_work_function_ev: float
     sq_pm: float
     transport: tuple[TransportTruth, ...]
+    visits: tuple[TipVisit, ...] = ()
 
     @property
     def film(self) -> LayerTruth:
@@ -188,15 +222,26 @@ class FilmTruth:
         below = [layer.roughness_nm for layer in self.layers if layer.role == "buffer"]
         found += [
             TrueQuantity("roughness_nm", "substrate", below[-1] if below else self.substrate_roughness_nm),
-            TrueQuantity("total_thickness_nm", "", sum(layer.thickness_nm for _, layer in visible)),
             TrueQuantity("roughness_sq_pm", "", self.sq_pm),
-            TrueQuantity("v_cpd_v", "", self.v_cpd_v),
             TrueQuantity("work_function_ev", "", self.work_function_ev),
-            *(
+            *self._contact_potentials(),
+        ]
+        if visible:
+            found.append(TrueQuantity("total_thickness_nm", "", sum(layer.thickness_nm for _, layer in visible)))
+            found += [
                 TrueQuantity(f"relaxation_{direction}_fraction", "", relaxed, self.film.material)
                 for direction, relaxed in zip(("001", "1m10"), relaxation(self.film.thickness_nm), strict=True)
-            ),
-        ]
+            ]
+        if visible and self.series == UNCAPPED:
+            found += [
+                TrueQuantity("shg_ed_fraction", "", dipole_fraction(self.film.thickness_nm)),
+                TrueQuantity("shg_ss_fraction", "", ss_fraction(self.film.thickness_nm)),
+            ]
+        found += [TrueQuantity(*known) for known in growth_truth([(v.material, v.thickness_nm) for v in self.layers])]
+        if self.series == UNCAPPED and self.film.nominal_thickness_nm in FILMED_NM:
+            rate = layers_per_s(plane_spacing_nm("RuO2", self.film.thickness_nm))
+            found.append(TrueQuantity("growth_rate_layers_per_s", "", rate))
+            found.append(TrueQuantity("oscillation_period_s", "", 1.0 / rate))
         for state in self.transport:
             subject = f"{state.temperature_k:g} K"
             for quantity in (
@@ -209,6 +254,14 @@ class FilmTruth:
                 value = float(getattr(state, quantity))
                 found.append(TrueQuantity(quantity, subject, value, None, state.temperature_k))
         return tuple(found)
+
+    def _contact_potentials(self) -> list[TrueQuantity]:
+        if len(self.visits) < 2:
+            return [TrueQuantity("v_cpd_v", "", self.v_cpd_v)]
+        return [
+            TrueQuantity("v_cpd_v", visit.subject, visit.tip_work_function_ev - self.work_function_ev)
+            for visit in self.visits
+        ]
 
 
 def work_function_ev(thickness_nm: float) -> float:
@@ -309,6 +362,8 @@ def film_truth(
     temperatures_k : sequence of float
         Where transport is measured; keys of `CHANNELS`.
     """
+    if series == SUBSTRATE:
+        return substrate_truth(growth_id, realism, rng)
     trilayer = series == TRILAYER
     stack = [("TiO2", BUFFER_NM, "buffer")] if trilayer else []
     stack += [("RuO2", nominal_nm, "film")]
@@ -345,4 +400,20 @@ def film_truth(
         TIP_WORK_FUNCTION_EV,
         155.0 + 8.0 * sq if trilayer else 200.0 + 12.0 * sq,
         transport,
+    )
+
+
+def substrate_truth(growth_id: str, realism: Realism, rng: np.random.Generator) -> FilmTruth:
+    """Draw the truth of a TiO2 (110) substrate without a film: 4.1 eV (paper), 130 pm (chosen)."""
+    rough, adsorbate, sq = rng.uniform(), abs(rng.normal()), rng.normal()
+    return FilmTruth(
+        growth_id,
+        SUBSTRATE,
+        (),
+        0.15 + 0.08 * rough,
+        realism.adsorbate_nm * adsorbate,
+        work_function_ev(0.0),
+        TIP_WORK_FUNCTION_EV,
+        130.0 + 6.0 * sq,
+        (),
     )

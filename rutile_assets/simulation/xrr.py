@@ -89,7 +89,8 @@ def profile(truth: FilmTruth, wavelength_angstrom: float) -> tuple[FloatArray, C
     """
     layers = [(of.thickness_nm, of.roughness_nm, of.material, of.density_g_per_cm3) for of in truth.layers]
     if truth.adsorbate_nm > 0:
-        layers.append((truth.adsorbate_nm, layers[-1][1], "CH2", 1.0))
+        below = layers[-1][1] if layers else truth.substrate_roughness_nm
+        layers.append((truth.adsorbate_nm, below, "CH2", 1.0))
     substrate = complex(sld("TiO2", 4.248, wavelength_angstrom))
     levels = np.array([substrate, *(sld(m, density, wavelength_angstrom) for _, _, m, density in layers), 0.0])
     heights = np.concatenate([[0.0], np.cumsum([t for t, *_ in layers])])

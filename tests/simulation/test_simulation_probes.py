@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pytest
 
 from rutile_assets.errors import InvalidRecord
-from rutile_assets.simulation import afm, kpfm
+from rutile_assets.simulation import afm, kpfm, sessions
 from rutile_assets.simulation.afm import AfmSetup
 from rutile_assets.simulation.kpfm import KpfmSetup
 from rutile_assets.simulation.noise import generator
 from rutile_assets.simulation.realism import IDEAL, Realism
-from rutile_assets.simulation.truth import D110_TIO2_NM, UNCAPPED, film_truth
+from rutile_assets.simulation.truth import D110_TIO2_NM, TIP_WORK_FUNCTION_EV, UNCAPPED, TipVisit, film_truth
 
 
 def test_a_staircase_about_its_plane_has_sq_of_step_over_root_12(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,13 +32,13 @@ def test_steps_are_one_plane_high() -> None:
 
 
 @pytest.mark.parametrize("sq_pm", [155.0, 200.0])
-def test_a_surface_has_exactly_its_sq_about_the_least_squares_plane(sq_pm: float) -> None:
-    heights = afm.surface(AfmSetup(pixels=64), sq_pm, Realism(), generator(0, "surface"))
-    y, x = np.mgrid[:64, :64]
-    basis = np.stack([np.ones(64 * 64), x.ravel(), y.ravel()], axis=1)
-    rest = heights.ravel() - basis @ np.linalg.lstsq(basis, heights.ravel(), rcond=None)[0]
-    assert rest.std() * 1e3 == pytest.approx(sq_pm, rel=1e-9)
-    assert afm.plane_removed(heights) == pytest.approx(rest.reshape(64, 64), abs=1e-12)
+def test_images_of_a_surface_scatter_about_the_films_sq(sq_pm: float) -> None:
+    heights = [afm.surface(AfmSetup(pixels=64), sq_pm, Realism(), generator(seed, "surface")) for seed in range(12)]
+    own = np.array([1e3 * image.std() for image in heights])
+    error = own.std(ddof=1) / np.sqrt(len(own))
+    assert own.mean() == pytest.approx(sq_pm, abs=3.5 * error)
+    assert 0.001 * sq_pm < error < 0.02 * sq_pm
+    assert afm.plane_removed(heights[0]) == pytest.approx(heights[0], abs=1e-12)
 
 
 def test_a_surface_smoother_than_its_own_steps_is_refused_in_words() -> None:
@@ -95,3 +96,32 @@ def test_a_kpfm_file_holds_topography_and_potential_of_one_area() -> None:
     images = kpfm.simulate_kpfm(truth, KpfmSetup(pixels=32), Realism(), generator(0, "kpfm"))
     assert [i.label for i in images] == ["HeightRetrace", "AmplitudeRetrace", "PhaseRetrace", "NapPotentialRetrace"]
     assert {i.values.shape for i in images} == {(32, 32)}
+
+
+def test_a_session_has_one_tip_that_drifts_and_the_next_another() -> None:
+    began = datetime(2025, 3, 17, 9)
+    realism = Realism()
+    first, last = sessions.reference_visits(0, 3, began, realism)
+    films = [sessions.sample_visit(0, 3, turn, began, realism) for turn in range(sessions.SAMPLES)]
+    visits = [first, *films, last]
+    assert {visit.tip for visit in visits} == {"T04"}
+    assert [v.started_at for v in visits] == sorted(v.started_at for v in visits)
+    # a straight line between the visits of the reference, each at the middle of its maps
+    at = np.array([v.started_at.timestamp() + 600.0 * v.maps for v in visits])
+    level = np.array([v.tip_work_function_ev for v in visits])
+    assert np.interp(at, at[[0, -1]], level[[0, -1]]) == pytest.approx(level, abs=1e-9)
+    spans = [np.subtract(*[v.tip_work_function_ev for v in sessions.reference_visits(0, s, began, realism)])
+             for s in range(200)]  # fmt: skip
+    tips = [sessions.sample_visit(0, s, 2, began, realism).tip_work_function_ev for s in range(200)]
+    assert np.std(spans) == pytest.approx(realism.session_drift_ev, rel=0.15)
+    assert np.std(tips) == pytest.approx(realism.tip_scatter_ev, rel=0.15)
+    assert sessions.reference_visits(0, 3, began, IDEAL)[0].tip_work_function_ev == TIP_WORK_FUNCTION_EV
+
+
+def test_a_truth_of_several_visits_names_them_as_the_room_does_and_of_one_visit_not() -> None:
+    truth = film_truth("SIM", UNCAPPED, 5.2, IDEAL, generator(0, "SIM", "film"))
+    visits = tuple(TipVisit(tip, datetime(2025, 3, 17, hour), 4.9, 2) for tip, hour in (("T01", 9), ("T01", 18)))
+    named = {q.subject: q.value for q in replace(truth, visits=visits).quantities() if q.quantity == "v_cpd_v"}
+    assert set(named) == {"tip T01, 2025-03-17 09:00", "tip T01, 2025-03-17 18:00"}
+    assert set(named.values()) == {4.9 - truth.work_function_ev}
+    assert {q.subject for q in replace(truth, visits=visits[:1]).quantities() if q.quantity == "v_cpd_v"} == {""}

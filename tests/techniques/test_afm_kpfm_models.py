@@ -15,11 +15,12 @@ from rutile_assets.physics.maps import LEVELLING, bow_levelled, mean_std, plane_
 from rutile_assets.simulation.afm import AfmSetup, scanned, surface
 from rutile_assets.simulation.noise import gaussian_field
 from rutile_assets.simulation.realism import Realism
+from rutile_assets.techniques.afm import model as afm_model
 from rutile_assets.techniques.afm.assets import heights
-from rutile_assets.techniques.afm.model import AfmParameters, estimate, roughness
+from rutile_assets.techniques.afm.model import LEVELLING_SHARE, AfmParameters, estimate, roughness
 from rutile_assets.techniques.afm.terraces import find_terraces
 from rutile_assets.techniques.kpfm.assets import potentials
-from rutile_assets.techniques.kpfm.model import KpfmParameters, MapPotential, film_estimate, map_potential
+from rutile_assets.techniques.kpfm.model import KpfmParameters, MapPotential, film_estimate, map_potential, visits
 
 READ_ONCE = AfmParameters()
 
@@ -84,13 +85,13 @@ def test_simulated_images_with_steps_jumps_drift_and_bow_are_right_within_8_perc
     assert np.abs(np.array(ratios) - 1).max() < 0.08
 
 
-def test_the_spread_between_levellings_is_a_named_systematic() -> None:
+def test_a_share_of_the_spread_between_levellings_is_a_named_systematic() -> None:
     rng = np.random.default_rng(0)
     image = scanned(surface(AfmSetup(), 178.0, Realism(), rng), Realism(), rng)
     by = {name: roughness(image, name, READ_ONCE) for name in LEVELLING}
     numbers = estimate(by, READ_ONCE, "")
     alike = [by[name].sq_pm for name in by if name.endswith("_bow")]
-    assert numbers.systematics["levelling"][0] == pytest.approx(np.std(alike, ddof=1))
+    assert numbers.systematics["levelling"][0] == pytest.approx(LEVELLING_SHARE * np.std(alike, ddof=1))
     assert "second order" in numbers.method
 
 
@@ -209,3 +210,28 @@ def test_images_without_information_are_refused(image: np.ndarray) -> None:
 def test_an_unknown_levelling_is_refused_with_the_known_ones() -> None:
     with pytest.raises(FitFailed, match="median_difference"):
         roughness(np.random.default_rng(0).normal(size=(32, 32)), "magic", READ_ONCE)
+
+
+@pytest.mark.slow
+def test_the_error_of_sq_is_honest_on_images_of_films_of_known_sq(monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 images with jumps, drift, bow, tilt and changing tips; the truth is the film's Sq, not the image's."""
+    monkeypatch.setattr(afm_model, "find_terraces", lambda *_: None)
+    pulls = []
+    for seed in range(200):
+        sq_pm = (155.0, 200.0)[seed % 2]
+        rng = np.random.default_rng([seed, 17])
+        image = scanned(surface(AfmSetup(), sq_pm, Realism(), rng), Realism(), rng)
+        numbers = estimate({name: roughness(image, name, READ_ONCE) for name in LEVELLING}, READ_ONCE, "")
+        pulls.append((numbers.value("roughness_sq_pm") - sq_pm) / numbers.sigma("roughness_sq_pm"))
+    assert abs(np.mean(pulls)) < 0.2
+    assert 0.6 < np.mean(np.abs(pulls) <= 1.0) < 0.76
+    assert 0.8 < np.std(pulls) < 1.2
+
+
+def test_maps_of_different_tips_and_of_different_hours_are_never_pooled() -> None:
+    tips = ["T02", "T01", "T01", "T01", "T02", "T01"]
+    hours = np.array([24.0, 0.3, 0.0, 9.0, 24.3, 9.3])
+    assert visits(tips, hours, 1.5) == [("T02", [0, 4]), ("T01", [2, 1]), ("T01", [3, 5])]
+    # nobody says the tip, or the time: one visit
+    assert visits([None, None], np.array([0.0, 50.0]), 1.5) == [("", [0, 1])]
+    assert visits(["T01", "T01"], np.array([np.nan, 3.0]), 1.5) == [("T01", [0, 1])]
