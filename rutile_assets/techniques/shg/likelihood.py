@@ -16,6 +16,7 @@ FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
 
 NULL = 1e-6
+THINNED = {4: 16, 12: 5}  # after so many steps, so many starts go on
 NOTHING = 1e-9  # amplitude of a tensor of elements 1 that counts as none
 LEAST_COUNTS = 1e-6
 GAIN = 1e-7  # of the log-likelihood, where the search ends
@@ -154,7 +155,7 @@ def fit(
     is_background_free : bool
         Whether a background equal for all points is fitted on top of the known one.
     starts, steps : int
-        How many starts, of which six go on after a quarter of the steps, and at most how many steps.
+        How many starts, thinned out as in `THINNED`, and at most how many steps.
     """
     bound = np.radians(offset_deg)
     vectors = _starts(points, hypothesis, rng, starts, bound)
@@ -185,8 +186,8 @@ def fit(
         best = int(np.argmax(value))
         if (gain[best] < GAIN and (better[best] or damping[best] >= 1e4)) and gain.max() < 1e-2:
             break
-        if step == steps // 4:  # go on with the promising ones alone
-            ahead = np.argsort(value)[-6:]
+        if step in THINNED:  # go on with the promising ones alone
+            ahead = np.argsort(value)[-THINNED[step] :]
             vectors, value, expected = vectors[ahead], value[ahead], expected[ahead]
             jacobian, damping = jacobian[ahead], damping[ahead]
     best = int(np.argmax(value))
