@@ -38,7 +38,7 @@ class UpsSetup:
     bias_v : float
         On the sample; negative speeds the electrons up [V].
     analyser_work_function_ev : float
-        What the kinetic energy axis is read against [eV].
+        Added to the kinetic energies, as vendors do, so that kinetic and binding energy make h nu [eV].
     pass_energy_ev : float
         Of the analyser, for the file's header [eV].
     charging_ev : float
@@ -60,7 +60,7 @@ class UpsSetup:
     @property
     def fermi_kinetic_ev(self) -> float:
         """Where the Fermi level appears on a faultless axis [eV]."""
-        return HE_I_EV - self.analyser_work_function_ev - self.bias_v
+        return HE_I_EV - self.bias_v
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ def test_without_blur_the_levels_are_where_lamp_bias_and_analyser_put_them() -> 
     seen = expected_counts(Surface(4.6, rise_ev=1e-3), sharp, IDEAL)
     above = seen.counts - SETUP.background_counts
     first = seen.kinetic_energy_ev[np.argmax(above > 0.5 * above.max())]
-    assert first == pytest.approx(4.6 - SETUP.analyser_work_function_ev + 5.0, abs=1.01 * SETUP.step_ev)
-    level = HE_I_EV - SETUP.analyser_work_function_ev + 5.0
+    assert first == pytest.approx(4.6 + 5.0, abs=1.01 * SETUP.step_ev)
+    level = HE_I_EV + 5.0
     near = np.abs(seen.kinetic_energy_ev - level) < 0.3
     inside = above[seen.kinetic_energy_ev < level - 0.3][-1]
     half = np.interp(-0.5 * inside, -above[near], seen.kinetic_energy_ev[near])

@@ -141,7 +141,7 @@ def test_the_convolved_edge_is_right_where_the_tangent_is_off_by_what_is_quoted(
 def test_the_tangent_repeats_within_what_it_claims(peak_counts: float) -> None:
     setup = UpsSetup(peak_counts=peak_counts)
     true = expected_counts(Surface(5.0), setup, IDEAL)
-    low = true.kinetic_energy_ev < 8.0
+    low = true.kinetic_energy_ev < 12.4
     x, rng = true.kinetic_energy_ev[low], np.random.default_rng(1)
     readings = [tangent_cutoff(x, rng.poisson(true.counts[low]).astype(float), 0.12) for _ in range(300)]
     assert np.std(readings) < 0.01
@@ -382,12 +382,22 @@ def test_the_fermi_edge_is_told_where_it_stood_and_a_wrong_bias_is_refused() -> 
     wrong = _outcome(Measurement("x", (_scan(seen, setup, "film", bias_v=0.0),)))
     assert "belongs" in wrong.notes[0]
     assert not wrong.results
-    energies = HE_I_EV - setup.analyser_work_function_ev - seen.kinetic_energy_ev  # a program that knows no bias
+    energies = HE_I_EV - seen.kinetic_energy_ev  # a program that knows no bias
     counts = {"detected_counts": seen.counts, "intensity_counts_per_s": seen.counts}
     bound = Scan({"binding_energy_ev": energies, **counts}, {"photon_energy_ev": 21.2, "bias_v": -5.0})
     by_binding = _outcome(Measurement("x", (bound,)))
     assert _numbers(by_binding, "fermi_edge_binding_ev").values[1] == pytest.approx(0.25, abs=0.005)
     assert _numbers(by_binding, "work_function_ev").values[0] == pytest.approx(5.0, abs=0.01)
+
+
+def test_an_axis_against_the_vacuum_is_declared() -> None:
+    setup = UpsSetup()
+    seen = expected_counts(Surface(5.0), setup, IDEAL)
+    lower = replace(seen, kinetic_energy_ev=seen.kinetic_energy_ev - setup.analyser_work_function_ev)
+    scans = (_scan(lower, setup, "film"),)
+    assert "belongs" in _outcome(Measurement("x", scans)).notes[0]
+    told = _outcome(Measurement("x", scans, settings={"kinetic_energy_reference": "vacuum"}))
+    assert _numbers(told, "fermi_edge_binding_ev").value("fermi_edge_binding_ev") == pytest.approx(0.0, abs=0.005)
 
 
 def test_xray_spectra_stay_a_table_and_a_file_without_energies_is_refused() -> None:

@@ -48,7 +48,8 @@ class Region:
         (P,) counts, or the file's intensity.
     photon_ev, bias_v, zero_ev : float or None
         As the region or the file say them: photon energy [eV], bias on the sample [V], and where on the axis the
-        Fermi level belongs by that calibration [eV].
+        Fermi level belongs by that calibration [eV]: a kinetic axis has the analyser's work function added, as vendors
+        write it (kinetic + binding = h nu), unless the sidecar says ``kinetic_energy_reference: vacuum``.
     """
 
     name: str
@@ -198,12 +199,13 @@ def _region(
     good = np.isfinite(energy_ev) & np.isfinite(values)
     order = np.argsort(energy_ev[good])
     bias_v = _said(measurement, scan, "bias_v")
-    analyser = _said(measurement, scan, "analyser_work_function_ev")
     zero_ev = None
     if KINETIC not in scan.columns:
         zero_ev = -(bias_v or 0.0)
-    elif analyser is not None and photon_ev is not None and bias_v is not None:
-        zero_ev = photon_energy(photon_ev, chosen).energy_ev - abs(analyser) - bias_v
+    elif photon_ev is not None and bias_v is not None:
+        is_vacuum = measurement.settings.get("kinetic_energy_reference") == "vacuum"
+        analyser = _said(measurement, scan, "analyser_work_function_ev") if is_vacuum else 0.0
+        zero_ev = None if analyser is None else photon_energy(photon_ev, chosen).energy_ev - abs(analyser) - bias_v
     signal = Signal.of(values[good][order], is_counts=counts)
     return Region(name, energy_ev[good][order], signal, photon_ev, bias_v, zero_ev)
 
