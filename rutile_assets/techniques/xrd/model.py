@@ -24,6 +24,7 @@ ComplexArray = npt.NDArray[np.complex128]
 
 ABSORPTION_PER_PLANE = 1e-4
 SCREENING_POINTS = 500
+MOST_ABSORBERS = 8
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class XrdFitParameters:
         How well the goniometer's zero is known.
     thickness_range : float
         The nominal thickness may be wrong by this factor.
+    attenuator_std_ratio : float
+        How well the factor of each absorber against the thinnest one is known; the fit may move it at this price.
     """
 
     mask_deg: float = 0.12
@@ -49,6 +52,7 @@ class XrdFitParameters:
     resolution_fwhm_deg: float = 0.012
     two_theta_zero_std_deg: float = 0.01
     thickness_range: float = 1.4
+    attenuator_std_ratio: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ class XrdFit:
     rod : Rod
         Substrate and layers.
     vector, covariance : ndarray
-        (n,) and (n, n), in the order of ``rod.names``.
+        (n,) and (n, n), in the order of ``rod.names``; then the relative errors of the absorbers, but the thinnest's.
     reduced_chi_square : float
         With counting noise alone.
     two_theta_deg, counts, expected : ndarray
@@ -248,7 +252,22 @@ def fit_rod(
     notes = []
     if chi_square > 2.0:
         notes.append(f"Misfit: reduced chi-square {chi_square:.1f}; the uncertainties are widened by its root.")
-    return XrdFit(rod, best.x, covariance, chi_square, angle, measured, rod.rate(best.x, angle) * weight, tuple(notes))
+    expected = rod.rate(best.x, angle) * weight * _absorbed(best.x, rod, weight)
+    return XrdFit(rod, best.x, covariance, chi_square, angle, measured, expected, tuple(notes))
+
+
+def _absorbers(exposure: FloatArray) -> int:
+    """Return how many exposures but the longest a scan has; 0 where each point has its own."""
+    count = len(np.unique(exposure)) - 1
+    return count if count < MOST_ABSORBERS else 0
+
+
+def _absorbed(vector: FloatArray, rod: Rod, exposure: FloatArray) -> FloatArray:
+    """Return 1 minus the error of the absorber at each point, (Q,)."""
+    errors = np.concatenate([vector[len(rod.names) :][::-1], [0.0]])
+    if len(errors) == 1:
+        return np.ones_like(exposure)
+    return np.asarray(1.0 - errors[np.unique(exposure, return_inverse=True)[1]])
 
 
 def refine(
@@ -263,12 +282,17 @@ def _least_squares(
     rod: Rod, angle: FloatArray, counts: FloatArray, weight: FloatArray, start: FloatArray, chosen: XrdFitParameters
 ) -> Any:
     reach = np.array([4.0, 4.0, 5.0 * chosen.two_theta_zero_std_deg] + [np.inf, 0.15, 0.8] * len(rod.films))
+    size = len(rod.names)
+    absorbers = np.zeros(_absorbers(weight))
+    start = np.append(start[:size], start[size:] if len(start) == size + len(absorbers) else absorbers)
+    reach = np.append(reach, absorbers + 6.0 * chosen.attenuator_std_ratio)
     low, high = start - reach, start + reach
-    low[3::3] = 0.6  # planes
+    low[3:size:3] = 0.6  # planes
 
     def residual(vector: FloatArray) -> FloatArray:
-        expected = rod.rate(vector, angle) * weight
-        return np.append(deviance_residual(counts, expected), vector[2] / chosen.two_theta_zero_std_deg)
+        expected = rod.rate(vector, angle) * weight * _absorbed(vector, rod, weight)
+        known = [vector[2] / chosen.two_theta_zero_std_deg, *(vector[size:] / chosen.attenuator_std_ratio)]
+        return np.append(deviance_residual(counts, expected), known)
 
     return least_squares(
         residual, start, bounds=(low, high), x_scale="jac", max_nfev=100, ftol=1e-11, xtol=1e-11, gtol=1e-11
