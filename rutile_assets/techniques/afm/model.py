@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 BOW_TERMS = 3  # of a surface of second order beyond a plane
 # error of the quoted levelling over the spread between levellings, on simulated images of known Sq
-LEVELLING_SHARE = 0.35
+LEVELLING_SHARE = 0.3
 
 
 @dataclass(frozen=True)
