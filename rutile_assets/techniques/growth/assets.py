@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import pandas as pd
 
 from rutile_assets.provenance.film import Film, Outcome
@@ -28,6 +30,7 @@ def _growth_row(record: GrowthRecord) -> dict[str, object]:
         **record.conditions.model_dump(exclude={"duration_s"}),
         "growth_duration_s": record.conditions.duration_s,
         "stack": stack_text(record),
+        "series": series_text(record),
         "related": " ".join(record.related),
     }
 
@@ -45,6 +48,12 @@ def stack_text(record: GrowthRecord) -> str:
     facing = f" ({record.substrate.orientation})" if record.substrate.orientation else ""
     layers = [f"{layer.material} {layer.nominal_thickness_nm:g} nm" for layer in record.layers]
     return " / ".join([record.substrate.material + facing, *layers])
+
+
+def series_text(record: GrowthRecord) -> str:
+    """Return the materials from the surface down, neighbours of one material as one, e.g. ``TiO2/RuO2/TiO2``."""
+    materials = [record.substrate.material, *(layer.material for layer in record.layers)]
+    return "/".join(material for material, _ in groupby(reversed(materials)))
 
 
 ROOM = Room(name="growth", title="Growth", folders=("growth",), check=None, assets=(growth,))

@@ -26,6 +26,7 @@ from rutile_assets.techniques.shg.model import (
     response,
 )
 from rutile_assets.techniques.shg.tables import SHG_FIT, SHG_FIT_MODEL, SHG_FIT_POINT, SHG_SCAN, SHG_SCAN_HARMONIC
+from rutile_assets.techniques.shg.trend import shg_trend
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -349,5 +350,5 @@ ROOM = Room(
     title="Second harmonic generation",
     folders=("shg",),
     check=check,
-    assets=(shg_scan, shg_fit),
+    assets=(shg_scan, shg_fit, shg_trend),
 )

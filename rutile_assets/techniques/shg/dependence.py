@@ -12,7 +12,7 @@ from rutile_assets.errors import FitFailed
 
 FloatArray = npt.NDArray[np.float64]
 
-CHANGE, NO_CHANGE, UNDECIDED = "change", "no change", "undecided"
+DEPENDENCES = CHANGE, NO_CHANGE, UNDECIDED = "change", "no change", "undecided"
 LEAST_DELTA_BIC = 6.0
 
 

@@ -6,7 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rutile_assets.physics.second_harmonic import CHANNELS
-from rutile_assets.provenance.film import Film, Outcome
+from rutile_assets.provenance.film import Film, Films, Outcome
+
+COLOURS = ("#3b7dd8", "#e0533d", "#2a9d6f", "#8a5fbf")
 
 
 def polar(film: Film, outcome: Outcome) -> Figure | None:
@@ -52,4 +54,26 @@ def polar(film: Film, outcome: Outcome) -> Figure | None:
         f" azimuth from [001]",
         fontsize=10,
     )
+    return figure
+
+
+def trend(_: Films, outcome: Outcome) -> Figure | None:
+    """Draw each observable against thickness, a panel each, with the place where it changes."""
+    points, changes = outcome.tables.get("shg_trend_point"), outcome.tables["shg_trend"]
+    if points is None or points.empty:
+        return None
+    names = list(points.observable.unique())
+    figure = Figure(figsize=(3.8 * len(names), 3.3), layout="constrained")
+    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
+        for colour, (series, here) in zip(COLOURS, points[points.observable == name].groupby("series"), strict=False):
+            std = here.observable_fraction_std
+            axes.errorbar(here.thickness_nm, here.observable_fraction, std, fmt="o", ms=4, color=colour, label=series)
+            for row in changes[(changes.observable == name) & (changes.series == series)].to_dict("records"):
+                if row["shg_onset_nm_std_source"] is not None:
+                    at, sigma = row["shg_onset_nm"], row["shg_onset_nm_std"]
+                    axes.axvspan(at - sigma, at + sigma, color=colour, alpha=0.25, lw=0)
+                axes.set_title(f"{name}: {row['dependence']} (ΔBIC {row['trend_delta_bic']:.0f})", fontsize=9)
+        axes.set_xlabel("thickness (nm)")
+        axes.set_ylabel(name)
+    figure.axes[0].legend(fontsize=8, frameon=False)
     return figure

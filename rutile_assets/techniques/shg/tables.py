@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from rutile_assets.columns import FILE_ID, NOTES, POINT_INDEX, SCAN_INDEX, film_table
+from rutile_assets.columns import FILE_ID, GROWTH_ID, NOTES, POINT_INDEX, SCAN_INDEX, SERIES, film_table, series_table
 from rutile_assets.table import Column, estimated
+from rutile_assets.techniques.shg.dependence import DEPENDENCES
 from rutile_assets.techniques.shg.model import VERDICTS
 
 CHANNEL = Column("channel", "text", "polarisation, input first: ps is p in, s out; a where it is none of the four")
 INCIDENCE = Column("angle_of_incidence_deg", "double", "of the beam, from the normal", minimum=0, maximum=90)
 AZIMUTH = Column("azimuth_deg", "double", "turn of the sample about its normal, counter-clockwise from above")
 IS_COUNTED = Column("is_counted", "boolean", "whether the intensity is a number of photons")
+OBSERVABLES = ("ss part", "dipole part", "log10 of the pp mean")
 
 SHG_SCAN = film_table(
     "shg_scan",
@@ -96,5 +98,53 @@ SHG_FIT_POINT = film_table(
         Column("best_model_counts", "double", "model of least BIC, as net_counts"),
         Column("dipole_counts", "double", "best dipole alone, as net_counts", nullable=True),
         Column("quadrupole_counts", "double", "best quadrupole alone, as net_counts", nullable=True),
+    ),
+)
+
+SHG_TREND = series_table(
+    "shg_trend",
+    "Dependence of the second harmonic on the film's thickness, series by series.",
+    grain="one observable of one series",
+    key=("series", "observable"),
+    columns=(
+        SERIES,
+        Column("observable", "text", "what changes", allowed=OBSERVABLES),
+        Column("films_count", "integer", "films that tell it", minimum=0),
+        Column("dependence", "text", "change at one thickness, no change, or undecided", allowed=DEPENDENCES),
+        *estimated("shg_onset_nm", "thickness of the change", nullable=True, minimum=0),
+        Column("trend_delta_bic", "double", "BIC without a change minus BIC with one; positive for a change"),
+        Column("below_onset_fraction", "double", "level below the change, in the observable's own unit"),
+        Column("jump_fraction", "double", "step at the change, in the observable's own unit"),
+        Column("slope_per_nm", "double", "slope above the change, in the observable's own unit"),
+        NOTES,
+    ),
+)
+
+SHG_TREND_POINT = series_table(
+    "shg_trend_point",
+    "What the dependence on thickness rests on.",
+    grain="one observable of one film",
+    key=("growth_id", "observable"),
+    columns=(
+        GROWTH_ID,
+        SERIES,
+        Column("observable", "text", "what changes", allowed=OBSERVABLES),
+        Column("thickness_nm", "double", "XRR's, else the nominal one", minimum=0),
+        *estimated("observable_fraction", "in the observable's own unit"),
+    ),
+)
+
+SHG_TREND_CONTENT = series_table(
+    "shg_trend_content",
+    "Dependence of the second harmonic on the titanium content x of TixRu(1-x)O2.",
+    grain="one channel",
+    key=("channel",),
+    columns=(
+        CHANNEL,
+        Column("films_count", "integer", "films that tell it", minimum=0),
+        *estimated("log10_amplitude_slope_ratio", "d log10(mean amplitude) / dx"),
+        Column("rise_probability", "double", "one-sided, that a slope of zero or more looks as falling", minimum=0),
+        Column("is_monotonic", "boolean", "whether it falls from each content to the next within two sigma"),
+        NOTES,
     ),
 )
