@@ -1,0 +1,1 @@
+"""Multislice, mixed-state electron ptychography: the engine that takes patterns, positions and optics."""
