@@ -8,7 +8,11 @@ from rutile_assets.table import Column, Table
 
 GROWTH_ID = Column("growth_id", "text", "the film: the growth's id in growth.yaml")
 ENTITY_ID = Column("entity_id", "bigint", "the version of the asset that holds this row; leads to its lineage")
-SERIES = Column("series", "text", "materials of a series of films, from the surface down to the substrate")
+SERIES = Column(
+    "series",
+    "text",
+    "materials from the surface down to the substrate, such as TiO2/RuO2/TiO2; in results, what spans films",
+)
 FILE_ID = Column("file_id", "bigint", "the raw file the row was read or derived from")
 MATERIAL = Column("material", "text", "chemical formula of the layer")
 LAYER_INDEX = Column("layer_index", "integer", "1 for the lowest layer that was grown, 0 for the substrate", minimum=0)

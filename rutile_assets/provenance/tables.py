@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rutile_assets.columns import ENTITY_ID, FILE_ID, GROWTH_ID, MATERIAL, NOTES, TEMPERATURE, nullable
+from rutile_assets.columns import ENTITY_ID, FILE_ID, GROWTH_ID, MATERIAL, NOTES, SERIES, TEMPERATURE, nullable
 from rutile_assets.table import Column, Table
 from rutile_assets.units import STD_SOURCES
 
@@ -163,7 +163,7 @@ RESULT = Table(
         RESULT_ID,
         ENTITY_ID,
         nullable(GROWTH_ID),
-        Column("series", "text", "the series of films; NULL for a film's own number", nullable=True),
+        nullable(SERIES),
         nullable(FILE_ID),
         TECHNIQUE,
         Column("quantity", "text", "name with its unit, as in docs/tables.md"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rutile_assets.columns import LAYER_INDEX, MATERIAL, film_table
+from rutile_assets.columns import LAYER_INDEX, MATERIAL, SERIES, film_table
 from rutile_assets.table import Column
 
 GROWTH = film_table(
@@ -26,7 +26,7 @@ GROWTH = film_table(
         Column("cooldown_to_c", "double", "temperature down to which it was cooled in oxygen plasma", nullable=True),
         Column("growth_duration_s", "double", "length of the growth", nullable=True, minimum=0),
         Column("stack", "text", "the layers from the substrate up, with nominal thicknesses"),
-        Column("series", "text", "materials from the surface down to the substrate, such as TiO2/RuO2/TiO2"),
+        SERIES,
         Column("related", "text", "growth_ids of related films, separated by blanks"),
         Column("growth_notes", "text", "the grower's own words", nullable=True),
     ),
