@@ -34,17 +34,18 @@ from rutile_assets.techniques.stem4d.model import (
 from rutile_assets.techniques.stem4d.orientation import Orientation
 from rutile_assets.techniques.stem4d.tables import STEM4D_CALIBRATION, STEM4D_QUICKLOOK
 
-GIVEN = (
-    "accelerating_voltage_kv",
-    "convergence_semi_angle_mrad",
-    "detector_pixel_mrad",
-    "scan_step_nm",
-    "overfocus_nm",
-    "beam_current_pa",
-    "dwell_time_ms",
-    "adu_per_electron",
-    "sample_thickness_nm",
-)
+# column -> key of the file's, header's or sidecar's settings
+GIVEN = {
+    "accelerating_voltage_kv": "accelerating_voltage_kv",
+    "convergence_semi_angle_mrad": "convergence_semi_angle_mrad",
+    "detector_pixel_mrad": "detector_pixel_mrad",
+    "scan_step_nm": "scan_step_nm",
+    "overfocus_nm": "overfocus_nm",
+    "beam_current_pa": "beam_current_pa",
+    "dwell_time_ms": "dwell_time_ms",
+    "gain_factor": "adu_per_electron",
+    "sample_thickness_nm": "sample_thickness_nm",
+}
 LEAST_POSITIONS = 2
 DISAGREES = 3.0  # sigma
 NO_ERROR_DEG = 1e-6
@@ -173,8 +174,8 @@ def _calibrated(film: Film, file: RawFile, outcome: Outcome) -> dict[str, Any]:
                 strict=True,
             )
         ),
-        **{key: settings.get(key) for key in GIVEN},
-        **{f"{key}_source": settings.get(f"{key}_source") for key in GIVEN},
+        **{column: settings.get(key) for column, key in GIVEN.items()},
+        **{f"{column}_source": settings.get(f"{key}_source") for column, key in GIVEN.items()},
         "slow_axis": str(settings["slow_axis"]) if settings.get("slow_axis") else None,
         "missing_frames_count": int((~seen.usable).sum()),
         "saturated_pixels_count": seen.saturated_pixels,
@@ -196,8 +197,7 @@ def _pixel(
 ) -> list[str]:  # fmt: skip
     """Compare the pixel that was given with what makes the disc as large as the convergence angle."""
     std = np.sqrt(np.diag(disc.covariance))
-    structure = chosen.disc_structure_fraction * disc.radius
-    total = np.array([std[0], std[1], np.hypot(std[2], structure)])
+    total = np.array([std[0], std[1], np.hypot(std[2], chosen.disc_structure_pixels)])
     keys = ("disc_row_index", "disc_column_index", "disc_radius_count")
     for key, value, sigma in zip(keys, (disc.row, disc.column, disc.radius), total, strict=True):
         row |= {key: value, f"{key}_std": sigma, f"{key}_std_source": "covariance"}
@@ -220,7 +220,7 @@ def _pixel(
         "convergence semi-angle over the radius of the bright-field disc; jackknife over sectors",
         "covariance",
         (subject,),
-        {"structure in the disc": np.array([pixel * chosen.disc_structure_fraction])},
+        {"structure in the disc": np.array([pixel * chosen.disc_structure_pixels / disc.radius])},
     )
     outcome.results.append(Result(estimate, file.file_id))
     row |= {"pixel_from_disc_mrad": pixel, "pixel_from_disc_mrad_std": float(estimate.std[0])}
@@ -302,7 +302,7 @@ def _found_orientation(row: Mapping[str, Any], images: VirtualImages, chosen: St
 
 def _dose(row: dict[str, Any], seen: Survey, chosen: Stem4dParameters) -> list[str]:
     """Compare what the patterns hold with what current and dwell time say."""
-    gain, current, dwell = (row[key] for key in ("adu_per_electron", "beam_current_pa", "dwell_time_ms"))
+    gain, current, dwell = (row[key] for key in ("gain_factor", "beam_current_pa", "dwell_time_ms"))
     expected = expected_electrons(float(current), float(dwell)) if current and dwell else None
     row["electrons_from_current_count"] = expected
     if not gain:

@@ -60,7 +60,8 @@ def fit_disc(mean_pattern: FloatArray) -> Disc:
 
     Along each of 96 radii the edge is the centroid of the fall of the intensity near the last circle, linear in the
     counts so that noise does not move it. The circle goes through the edges by least squares with a soft loss, as
-    neighbouring discs of a crystal shift some of them. The error is a jackknife over 24 sectors: what makes edges scatter reaches over many radii.
+    neighbouring discs of a crystal shift some of them. The error is a jackknife over 24 sectors: what makes edges
+    scatter reaches over many radii.
 
     Parameters
     ----------

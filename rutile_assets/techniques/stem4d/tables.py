@@ -34,7 +34,7 @@ STEM4D_CALIBRATION = film_table(
         *_given("overfocus_nm", "distance of the crossover above the sample; below it is negative", least=None),
         *_given("beam_current_pa", "current of the electron beam"),
         *_given("dwell_time_ms", "time of one diffraction pattern"),
-        *_given("adu_per_electron", "detector units that one electron gives"),
+        *_given("gain_factor", "detector units (ADU) that one electron gives: adu_per_electron of the sidecar"),
         *_given("sample_thickness_nm", "thickness of the lamella along the beam"),
         Column("slow_axis", "text", "crystal direction of the slow scan axis", nullable=True),
         *estimated("disc_row_index", "row of the centre of the bright-field disc, from 0"),
