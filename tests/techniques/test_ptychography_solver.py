@@ -160,6 +160,32 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path: Path) -> None:
     assert np.array_equal(again.potential_rad, whole.potential_rad)
 
 
+RANK = """
+import sys
+import numpy as np, torch
+sys.path.insert(0, {tests!r})
+import test_ptychography_solver as here
+torch.set_num_threads(1)
+rank = int(sys.argv[1])
+torch.distributed.init_process_group("gloo", init_method="file://{folder}/meet", rank=rank, world_size=2)
+found = here.reconstruct(here._simulated()[0], here.TWO_STEPS)
+np.save("{folder}/" + sys.argv[1] + ".npy", found.potential_rad)
+torch.distributed.destroy_process_group()
+"""
+TWO_STEPS = replace(SHORT, stages=(Stage(2, batch=7, patience=0),))
+
+
+@pytest.mark.slow
+def test_two_processes_that_split_the_positions_hold_the_same_object(tmp_path: Path) -> None:
+    code = RANK.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    jobs = [subprocess.Popen([sys.executable, "-c", code, str(rank)]) for rank in range(2)]
+    assert [job.wait(timeout=300) for job in jobs] == [0, 0]
+    first, second = (np.load(tmp_path / f"{rank}.npy") for rank in range(2))
+    assert np.array_equal(first, second)
+    alone = reconstruct(_simulated()[0], TWO_STEPS).potential_rad
+    assert np.abs(first - alone).max() < 1e-3
+
+
 def test_a_checkpoint_of_another_job_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
     patterns, _ = _simulated()
     checkpoint = tmp_path / "state.npz"

@@ -66,11 +66,11 @@ class Stage:
     probe_step: float = 0.3
     momentum: float = 0.5
     damping: float = 0.5
-    damping_k_per_angstrom: float = 1.0
+    damping_k_per_angstrom: float = 1.5
     depth_weight: float = 1.0
     depth_filter: float = 0.0
     stiff_iterations: int = 0
-    trust_rad: float = 0.15
+    trust_rad: float = 0.2
     heal_until: int = 0
     positivity: bool = True
     probe_from: int | None = 0
@@ -155,7 +155,10 @@ def _broken(found: str) -> InvalidRecord:
 
 FAST = Recipe(
     "fast", modes=2, slices=20, slice_angstrom=5.0,
-    stages=(Stage(iterations=40, stiff_iterations=5),),
+    stages=(
+        Stage(10, modes=1, object_step=0.4, heal_until=10, probe_from=8, patience=0),
+        Stage(30, heal_until=4, patience=5),
+    ),
 )  # fmt: skip
 """20 slices of 5 angstrom and two modes: what the accuracy figures are measured with."""
 

@@ -21,6 +21,7 @@ from rutile_assets.techniques.ptychography.memory import plan
 from rutile_assets.techniques.ptychography.multislice import Gradient, Multislice
 from rutile_assets.techniques.ptychography.noise import NoiseModel
 from rutile_assets.techniques.ptychography.optics import mode_rotation, rotated
+from rutile_assets.techniques.ptychography.ranks import ranks, summed_over_ranks
 from rutile_assets.techniques.ptychography.recipes import Recipe, Stage
 from rutile_assets.techniques.ptychography.state import Record, State
 
@@ -134,7 +135,8 @@ class StageRun:
     def _gradient(self, state: State, batch: IndexArray) -> Gradient:
         """Return the gradient's sum over a batch, by micro-batches, each worker its own share."""
         self.transmission = self.model.transmission(state.potential)
-        shares = np.array_split(batch, self.workers)
+        rank, world = ranks()
+        shares = np.array_split(np.array_split(batch, world)[rank], self.workers)
         if self.workers == 1:
             self._share(state, self.gradients[0], shares[0])
         else:
@@ -143,7 +145,16 @@ class StageRun:
         whole = self.gradients[0]
         for part in self.gradients[1:]:
             whole.join(part)
+        if world > 1:
+            self._share_out(whole)
         return whole
+
+    def _share_out(self, gradient: Gradient) -> None:
+        scalars = torch.tensor([gradient.loss, gradient.chi_square, gradient.pixels], dtype=torch.float64)
+        small = [part.to(self.device) for part in (scalars, gradient.shift, gradient.tilt)]
+        summed_over_ranks(gradient.potential, gradient.probe, *small)
+        gradient.loss, gradient.chi_square, gradient.pixels = float(small[0][0]), float(small[0][1]), int(small[0][2])
+        gradient.shift, gradient.tilt = small[1].cpu(), small[2].cpu()
 
     def _share(self, state: State, gradient: Gradient, chosen: IndexArray) -> None:
         stage = self.stage

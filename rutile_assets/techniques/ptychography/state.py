@@ -15,6 +15,7 @@ import torch
 
 from rutile_assets.errors import UnreadableFile, WrongContent
 from rutile_assets.techniques.ptychography.data import Patterns
+from rutile_assets.techniques.ptychography.ranks import ranks
 from rutile_assets.techniques.ptychography.recipes import Recipe
 
 TENSORS = (
@@ -139,7 +140,9 @@ def fingerprint(patterns: Patterns, recipe: Recipe) -> str:
 
 
 def save(state: State, path: Path, job: str) -> None:
-    """Write a checkpoint so that a kill at any moment leaves the old or the new one, whole."""
+    """Write a checkpoint so that a kill at any moment leaves the old or the new one, whole; rank 0 alone writes."""
+    if ranks()[0] > 0:
+        return
     scalars: dict[str, Any] = {
         "version": CHECKPOINT_VERSION, "job": job, "stage": state.stage, "iteration": state.iteration,
         "tilt_mrad": state.tilt_mrad, "best_tilt_mrad": state.best_tilt_mrad, "best_error": repr(state.best_error),

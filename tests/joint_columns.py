@@ -1,0 +1,148 @@
+"""Scoring of reconstructions against a simulation's truth: joint Gaussian fits of all columns, and single maxima."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, maximum_filter
+
+from rutile_assets.techniques.ptychography.data import Patterns
+from rutile_assets.techniques.ptychography.optics import Optics
+from rutile_assets.techniques.ptychography.solver import Reconstruction
+
+EDGE_ANGSTROM, RIM_ANGSTROM = 1.0, 1.6  # of the scan: not fitted, fitted but not scored
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A file of ../shared/sim4dstem: patterns without the truth, and the truth apart."""
+
+    patterns: Patterns
+    truth: dict[str, Any]
+
+    @property
+    def scan_angstrom(self) -> np.ndarray:
+        """Lowest and highest (y, x) of the scan in the frame of the truth."""
+        origin = np.array(self.truth["scan_origin_A"])
+        size = np.array([self.truth["ny"] - 1, self.truth["nx"] - 1]) * self.truth["step"]
+        return np.array([origin, origin + size])
+
+
+def simulated(path: Path) -> Simulated:
+    """Read an EMPAD file and the settings beside it; only `truth` holds the columns."""
+    told = json.loads(path.with_suffix(".json").read_text())
+    counts = np.memmap(path, "<f4", mode="r").reshape(-1, 130, 128)[:, :128]
+    positions = np.argwhere(np.ones((told["ny"], told["nx"]))) * told["step"]
+    optics = Optics(told["energy_eV"] / 1e3, told["alpha"], told["mrad"], told["overfocus"] / 10.0)
+    return Simulated(Patterns(counts, positions, optics, told["adu"]), told)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Fitted columns against the truth: all arrays one entry a column that is scored."""
+
+    element: np.ndarray
+    above: np.ndarray  # beyond the interface nearest to it, seen from the substrate: within RuO2 or not
+    error_pm: np.ndarray
+
+    def rms(self, elements: str) -> dict[str, list[float]]:
+        """Return the RMS (y, x) of the named elements on each side [pm]."""
+        chosen = np.isin(self.element, elements.split())
+        sides = {"TiO2": chosen & ~self.above, "RuO2": chosen & self.above}
+        return {k: np.sqrt(np.mean(self.error_pm[v] ** 2, 0)).round(2).tolist() for k, v in sides.items() if v.any()}
+
+
+def fitted(found: Reconstruction, data: Simulated, first: int, last: int) -> Columns:
+    """Fit the mean of some slices; the common shift of all cations is taken out (the object's frame is free)."""
+    image = found.depth_mean(first, last)
+    scan = data.scan_angstrom
+    origin = np.array(found.origin_angstrom) + scan[0]
+    y, x = (origin[i] + found.pixel_angstrom * np.arange(image.shape[i]) for i in range(2))
+    rows = (y >= scan[0, 0] + EDGE_ANGSTROM) & (y <= scan[1, 0] - EDGE_ANGSTROM)
+    columns = (x >= scan[0, 1] + EDGE_ANGSTROM) & (x <= scan[1, 1] - EDGE_ANGSTROM)
+    inner = scan + np.array([[EDGE_ANGSTROM], [-EDGE_ANGSTROM]])
+    told = [c for c in data.truth["columns"] if (_inside(c, inner, -1.2))]
+    true = np.array([[c["y"], c["x"]] for c in told])
+    element = np.array([c["element"] for c in told])
+    places = _joint_fit(image[np.ix_(rows, columns)], y[rows], x[columns], true, element)
+    scored = np.array([_inside(c, scan, RIM_ANGSTROM) for c in told])
+    cations = scored & (element != "O")
+    error = places - true - (places - true)[cations].mean(0)
+    low, high = data.truth["interfaces_y_A"]
+    above = (true[:, 0] > low) & (true[:, 0] < high)
+    return Columns(element[scored], above[scored], 100.0 * error[scored])
+
+
+def _inside(column: dict[str, Any], box: np.ndarray, margin: float) -> bool:
+    at = np.array([column["y"], column["x"]])
+    return bool((at >= box[0] + margin).all() and (at <= box[1] - margin).all())
+
+
+def _joint_fit(image: np.ndarray, y: np.ndarray, x: np.ndarray, start: np.ndarray, element: np.ndarray) -> np.ndarray:
+    """Levenberg-Marquardt of position and height of each column, core and tail shared per element, one background."""
+    kinds, kind = np.unique(element, return_inverse=True)
+    n, k = len(start), len(kinds)
+    grid_y, grid_x = np.meshgrid(y, x, indexing="ij")
+    height = np.full(n, 0.5 * float(image.max()))
+    values = np.concatenate([start.ravel(), height, np.full(k, 0.35), np.full(k, 0.8), np.full(k, 0.15), [0.0]])
+    low = np.concatenate([np.full(3 * n, -np.inf), np.full(k, 0.15), np.full(k, 0.5), np.zeros(k), [-np.inf]])
+    high = np.concatenate([np.full(3 * n, np.inf), np.full(k, 0.7), np.full(k, 1.6), np.full(k, 0.6), [np.inf]])
+
+    def model(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        core, tail, part = (p[3 * n + i * k : 3 * n + (i + 1) * k] for i in range(3))
+        total, slope = np.full(image.size, p[-1]), np.zeros((image.size, len(p)))
+        slope[:, -1] = 1.0
+        for i in range(n):
+            q = kind[i]
+            dy, dx = (grid_y - p[2 * i]).ravel(), (grid_x - p[2 * i + 1]).ravel()
+            square, a = dy**2 + dx**2, p[2 * n + i]
+            narrow, wide = np.exp(-square / (2 * core[q] ** 2)), np.exp(-square / (2 * tail[q] ** 2))
+            shape = narrow + part[q] * wide
+            total += a * shape
+            pull = a * (narrow / core[q] ** 2 + part[q] * wide / tail[q] ** 2)
+            slope[:, 2 * i], slope[:, 2 * i + 1], slope[:, 2 * n + i] = pull * dy, pull * dx, shape
+            slope[:, 3 * n + q] += a * narrow * square / core[q] ** 3
+            slope[:, 3 * n + k + q] += a * part[q] * wide * square / tail[q] ** 3
+            slope[:, 3 * n + 2 * k + q] += a * wide
+        return total, slope
+
+    total, slope = model(values)
+    cost, brake = float(((image.ravel() - total) ** 2).sum()), 1e-3
+    for _ in range(25):
+        normal, right = slope.T @ slope, slope.T @ (image.ravel() - total)
+        step = np.linalg.solve(normal + brake * np.diag(np.diag(normal) + 1e-9), right)
+        step[: 2 * n] = np.clip(step[: 2 * n], -0.15, 0.15)
+        new = np.clip(values + step, low, high)
+        total_new, slope_new = model(new)
+        cost_new = float(((image.ravel() - total_new) ** 2).sum())
+        if cost_new >= cost:
+            brake *= 10.0
+            continue
+        settled = cost - cost_new < 1e-6 * cost
+        values, total, slope, cost, brake = new, total_new, slope_new, cost_new, max(brake / 5.0, 1e-6)
+        if settled:
+            break
+    return values[: 2 * n].reshape(n, 2)
+
+
+def not_single_maxima(found: Reconstruction, data: Simulated, first: int, last: int) -> dict[str, int]:
+    """Count, per element, (column, slice) pairs without one clear maximum within 0.4 angstrom of the column.
+
+    Slices are smoothed by one pixel. A second maximum within 0.6 angstrom counts as a failure too.
+    """
+    scan = data.scan_angstrom
+    origin = np.array(found.origin_angstrom) + scan[0]
+    failures: dict[str, int] = {"Ti": 0, "Ru": 0, "O": 0, "pairs": 0}
+    told = [c for c in data.truth["columns"] if _inside(c, scan, RIM_ANGSTROM)]
+    for layer in found.potential_rad[first : last + 1]:
+        smooth = gaussian_filter(layer.astype(float), 1.0)
+        peaks = origin + found.pixel_angstrom * np.argwhere((smooth == maximum_filter(smooth, 3)) & (smooth > 0.02))
+        for column in told:
+            away = np.hypot(*(peaks - np.array([column["y"], column["x"]])).T)
+            failures["pairs"] += 1
+            failures[column["element"]] += int((away < 0.4).sum() != 1 or (away < 0.6).sum() != 1)
+    return failures
