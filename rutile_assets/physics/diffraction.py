@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,13 +72,13 @@ class UprightPatterns:
     @property
     def good_pixels(self) -> BoolArray:
         """(Y, X) False where no detector pixel came to lie."""
-        return self._source()[1]
+        return self._source[1]
 
     def __getitem__(self, chosen: Any) -> npt.NDArray[Any]:
         """Return patterns (B, Y, X), or (Y, X) for one number; 0 where there was no pixel."""
         slow, fast = self.frames.shape[:2]
         numbers = np.arange(slow * fast)[chosen]
-        flat, good = self._source()
+        flat, good = self._source
         rows, columns = np.divmod(np.atleast_1d(numbers), fast)
         found = np.stack(
             [np.asarray(self.frames[int(r), int(c)]).reshape(-1)[flat] for r, c in zip(rows, columns, strict=True)]
@@ -85,6 +86,7 @@ class UprightPatterns:
         found[:, ~good] = 0
         return found if np.ndim(numbers) else found[0]
 
+    @cached_property
     def _source(self) -> tuple[npt.NDArray[np.intp], BoolArray]:
         """Return (Y, X) the flat index that each upright pixel is taken from, and whether there is one."""
         _, height, width = self.shape

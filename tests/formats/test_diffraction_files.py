@@ -223,6 +223,23 @@ def test_cut_files_are_refused(tmp_path: Path, kind: str, percent: int, realdata
     _refused(path, declared)
 
 
+def test_every_real_file_whole_and_cut_gets_a_verdict_at_ingest(house: House, realdata: Path) -> None:
+    folder = drop_growth(house.home.inbox, "MBE-1")
+    for path in sorted((realdata / "stem4d").iterdir()):
+        content = path.read_bytes()
+        for percent in (10, 50, 90, 100):
+            target = folder / "stem4d" / f"to{percent}" / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content[: len(content) * percent // 100])
+    verdicts = {v.path.relative_to(folder).as_posix(): v for v in house.ingest([folder], RunContext("cli"))}
+    accepted = {name for name, v in verdicts.items() if v.status == "accepted" and name != "growth.yaml"}
+    assert accepted == {f"stem4d/to100/{n}" for n in ("rsciio_py4DSTEM_size2x3x4x5.h5", "rsciio_test1.blo")}
+    assert len(verdicts) == 4 * 7 + 1
+    for verdict in verdicts.values():
+        assert "Traceback" not in verdict.sentence
+        assert "fault" not in verdict.sentence
+
+
 def test_npy_of_frames_takes_the_scan_from_the_sidecar_and_refuses_what_is_no_stack(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     stack = np.arange(12 * 6 * 5, dtype=np.uint16).reshape(12, 6, 5)

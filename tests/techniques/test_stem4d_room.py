@@ -70,6 +70,8 @@ def test_a_simulated_film_is_calibrated_and_looked_at(house: House) -> None:
     assert abs(row["pixel_disagreement_pull"]) < 3.0
     assert row["disc_radius_count"] == pytest.approx(26 / 1.56, rel=0.015)
     assert row["electrons_per_pattern_count"] == pytest.approx(row["electrons_from_current_count"], rel=0.05)
+    (view,) = house.lake.rows("SELECT is_calibrated, source_file FROM stem4d")
+    assert view == {"is_calibrated": True, "source_file": "stem4d/film.npy"}
     results = {r.estimate.quantities[0] for r in calibration.outcome.results}
     assert results == {"pixel_from_disc_mrad", "detector_rotation_deg"}
     seen = _row(look)
