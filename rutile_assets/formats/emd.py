@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,33 +12,23 @@ import h5py
 import numpy as np
 
 from rutile_assets.errors import UnreadableFile
+from rutile_assets.formats import emd_probe
 from rutile_assets.formats.diffraction import MAX_FRAMES, MAX_SIDE, calibration
 from rutile_assets.formats.measurement import DiffractionStack, Format, Measurement, Source
 
 MARK = b"\x89HDF\r\n\x1a\n"
 NO_STACK = "an HDF5 file (pyUSID, NeXus, EMD and the like) without a stack of diffraction patterns in EMD's layout"
-MAX_GROUPS = 10_000
+PROBE_S = 20.0
+PROBE_BYTES_PER_S = 20e6
 NM = {"nm": 1.0, "a": 0.1, "å": 0.1, "angstrom": 0.1, "um": 1e3, "µm": 1e3, "pm": 1e-3}
 PER_ANGSTROM = {"a^-1": 1.0, "1/a": 1.0, "å^-1": 1.0, "1/å": 1.0, "nm^-1": 0.1, "1/nm": 0.1}
 
 
 def read(source: Source) -> Measurement:
     """Find the one 4-D array of an EMD group (or the sidecar's ``dataset``) and map it."""
-    try:
-        with h5py.File(source.path, "r") as file:
-            return _measurement(source, file)
-    except UnreadableFile:
-        raise
-    except Exception as fault:  # libhdf5's words come as OSError, KeyError, RuntimeError, ValueError ...
-        raise UnreadableFile(
-            f"a damaged HDF5 file ({' '.join(str(fault).split())[:80]})", "a whole HDF5 file",
-            "The file is cut short or half-copied: copy it again from the instrument.", source.name,
-        ) from fault  # fmt: skip
-
-
-def _measurement(source: Source, file: Any) -> Measurement:
+    stacks = _stacks(source)
     named = source.declared.get("dataset")
-    found = [name for name in _arrays(file) if named is None or name.strip("/") == str(named).strip("/")]
+    found = [s for s in stacks if named is None or str(s["name"]).strip("/") == str(named).strip("/")]
     if not found:
         raise UnreadableFile(
             NO_STACK, "a py4DSTEM or EMD file of one 4-D array",
@@ -44,54 +36,57 @@ def _measurement(source: Source, file: Any) -> Measurement:
         )  # fmt: skip
     if len(found) > 1:
         raise UnreadableFile(
-            f"{len(found)} stacks ({', '.join(found)[:120]})", "one", "Name one: `dataset: ...` in its sidecar.",
-            source.name,
+            f"{len(found)} stacks ({', '.join(s['name'] for s in found)[:120]})", "one",
+            "Name one: `dataset: ...` in its sidecar.", source.name,
         )  # fmt: skip
-    data = file[found[0]]
-    shape = tuple(int(n) for n in data.shape)
-    if not (1 <= shape[0] * shape[1] <= MAX_FRAMES and min(shape[2:]) >= 1 and max(shape[2:]) <= MAX_SIDE):
-        raise UnreadableFile(f"a stack of {shape}", "a scan of patterns", "Save the whole stack.", source.name)
-    said, notes = _axes(data.parent)
-    stack = DiffractionStack((shape[0], shape[1], shape[2], shape[3]), data.dtype.str, _opener(source, data), None)
-    settings = calibration(source, [("file", said)])
-    return Measurement(
-        "emd",
-        technique="stem4d",
-        settings={**settings, "dataset": found[0]},
-        instrument=None,
-        notes=tuple(notes),
-        diffraction=stack,
-    )
+    (one,) = found
+    slow, fast, height, width = (int(n) for n in one["shape"])
+    if not (1 <= slow * fast <= MAX_FRAMES and min(height, width) >= 1 and max(height, width) <= MAX_SIDE):
+        raise UnreadableFile(f"a stack of {one['shape']}", "a scan of patterns", "Save the whole stack.", source.name)
+    shape = (slow, fast, height, width)
+    said, notes = _axes(one["steps"])
+    stack = DiffractionStack(shape, one["dtype"], _opener(source, one, shape))
+    settings = {**calibration(source, [("file", said)]), "dataset": str(one["name"])}
+    return Measurement("emd", technique="stem4d", settings=settings, notes=tuple(notes), diffraction=stack)
 
 
-def _arrays(file: Any) -> Iterator[str]:
-    """Yield the paths of 4-D arrays of plain numbers whose group is marked as EMD's; links out of the file are none."""
-    waiting, seen = [file], 0
-    while waiting and seen < MAX_GROUPS:
-        group = waiting.pop(0)
-        for name in group:
-            seen += 1
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                continue
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                waiting.append(item)
-            elif (
-                isinstance(item, h5py.Dataset)
-                and item.ndim == 4
-                and item.dtype.kind in "uif"
-                and "emd_group_type" in group.attrs
-                and not item.external
-                and not item.is_virtual
-            ):
-                yield str(item.name)
+def _stacks(source: Source) -> list[dict[str, Any]]:
+    """Return what `emd_probe` finds, in a process of its own."""
+    _check_superblock(source)
+    seconds = PROBE_S + source.path.stat().st_size / PROBE_BYTES_PER_S
+    command = [sys.executable, "-I", str(Path(emd_probe.__file__)), str(source.path)]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        raise _damaged(source, "HDF5 cannot be read to its end") from None
+    if answer.returncode != 0:
+        told = answer.stderr.strip().splitlines()
+        raise _damaged(source, told[-1][:100] if told else "HDF5 ends in a crash")
+    found: list[dict[str, Any]] = json.loads(answer.stdout)
+    return found
 
 
-def _axes(group: Any) -> tuple[dict[str, object], list[str]]:
-    """Return step and detector pixel from the vectors dim0 ... dim3, and what does not fit."""
+def _check_superblock(source: Source) -> None:
+    """Refuse early what is cut or no HDF5 at all: the superblock says where the file ends."""
+    head = source.head(64)
+    sizes, place = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}.get(head[8] if len(head) == 64 else -1, (0, 0))
+    if not place or head[sizes] not in (2, 4, 8):
+        raise _damaged(source, "no superblock")
+    if head[sizes] == 8 and int.from_bytes(head[place : place + 8], "little") > source.path.stat().st_size:
+        raise _damaged(source, "it ends too early")
+
+
+def _damaged(source: Source, told: str) -> UnreadableFile:
+    return UnreadableFile(
+        f"a damaged HDF5 file ({told})", "a whole HDF5 file",
+        "The file is cut short or half-copied: copy it again from the instrument.", source.name,
+    )  # fmt: skip
+
+
+def _axes(steps: list[Any]) -> tuple[dict[str, object], list[str]]:
+    """Return step and detector pixel from the steps of the four axes, and what does not fit."""
     said: dict[str, object] = {}
     notes = []
-    steps = [_step(group, f"dim{i}") for i in range(4)]
     for (first, second), table, key in (
         ((0, 1), NM, "scan_step_nm"),
         ((2, 3), {"mrad": 1.0}, "detector_pixel_mrad"),
@@ -108,28 +103,15 @@ def _axes(group: Any) -> tuple[dict[str, object], list[str]]:
     return said, notes
 
 
-def _step(group: Any, name: str) -> tuple[float, str] | None:
-    vector = group.get(name)
-    if not isinstance(vector, h5py.Dataset) or vector.ndim != 1 or vector.size < 2 or vector.dtype.kind not in "uif":
-        return None
-    ends = np.asarray(vector[:2], dtype=float)
-    unit = vector.attrs.get("units", "")
-    text = unit.decode("utf-8", "replace") if isinstance(unit, bytes) else str(unit)
-    return float(ends[1] - ends[0]), text.strip().lower()
-
-
-def _opener(source: Source, data: Any) -> Any:
+def _opener(source: Source, one: dict[str, Any], shape: tuple[int, ...]) -> Any:
     """Return what opens the array: a map where it lies in one piece, else HDF5's own reading of what is asked for."""
-    path, name, shape, dtype = source.path, str(data.name), data.shape, data.dtype
-    start = data.id.get_offset() if data.chunks is None else None
-    if start is not None:
-        end = start + int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if end > path.stat().st_size:
-            raise UnreadableFile(
-                f"{path.stat().st_size} bytes", f"{end} bytes for {shape}", "Copy the file again.", source.name
-            )
-        return lambda: np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)
-    return lambda: _dataset(path, name)
+    path, name, start, dtype = source.path, str(one["name"]), one["start"], np.dtype(one["dtype"])
+    if start is None:
+        return lambda: _dataset(path, name)
+    end = int(start) + int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if end > path.stat().st_size:
+        raise _damaged(source, f"{path.stat().st_size} bytes where {shape} takes {end}")
+    return lambda: np.memmap(path, dtype=dtype, mode="r", offset=int(start), shape=shape)
 
 
 def _dataset(path: Path, name: str) -> Any:
