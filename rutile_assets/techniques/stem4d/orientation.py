@@ -163,7 +163,8 @@ def from_curl(com_mrad: FloatArray, dark_field: FloatArray, step_nm: float) -> O
     Returns
     -------
     Orientation
-        `agreement_fraction` is the part of the field without curl; the error from a jackknife over directions.
+        `agreement_fraction` is the part of the field without curl; the error from a jackknife over directions,
+        which is wide: in focus the true error was 0.35 to 0.8 of it.
     """
     if min(com_mrad.shape[1:]) < 6 or not np.ptp(com_mrad) > 0:
         raise FitFailed(
