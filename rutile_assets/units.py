@@ -14,6 +14,7 @@ UNIT_SUFFIXES: dict[str, str] = {
     "pm": "picometer",
     "deg": "degree",
     "mrad": "milliradian",
+    "rad": "radian",
     "k": "kelvin",
     "c": "degree_Celsius",
     "s": "second",

@@ -56,6 +56,11 @@ class Home:
         return self.root / "arrays"
 
     @property
+    def scratch(self) -> Path:
+        """Checkpoints of long computations; what is in it can be lost."""
+        return self.root / "scratch"
+
+    @property
     def reports(self) -> Path:
         """Pages and figures made from the lake."""
         return self.root / "reports"

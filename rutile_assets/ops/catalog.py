@@ -113,6 +113,7 @@ def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
         code_version=asset.code.digest,
         kinds=set(asset.kinds),
         owners=OWNERS,
+        pool=asset.pool,
         description=_described(asset),
         metadata={"dagster/column_schema": _schema(asset.writes[0]), "dagster/table_name": f"lake.{asset.name}"},
         automation_condition=eager | dg.AutomationCondition.code_version_changed(),
@@ -135,7 +136,7 @@ def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
         for growth_id in films:
             named = growth_id or "all films"
             try:
-                made = materialize(opened.lake, opened.home, asset, growth_id, _run_of(context))
+                made = materialize(opened.lake, opened.home, asset, growth_id, _run_of(context), context.log.info)
             except RutileError as fault:
                 raise dg.Failure(f"{named}: {fault}", allow_retries=False) from fault
             versions[named] = made.data_version

@@ -46,6 +46,10 @@ class Film:
         RawFile -> Measurement.
     read_array, store_array : callable
         Reference -> array, and (name, array, attributes) -> reference, in the lake's Zarr store.
+    scratch : Path or None
+        A folder for checkpoints; it is kept when the asset fails or is killed, and goes when it is done.
+    tell : callable
+        Takes a sentence about the progress.
     """
 
     growth_id: str
@@ -56,6 +60,8 @@ class Film:
     read_file: Callable[[RawFile], Measurement] | None = None
     read_array: Callable[[str], npt.NDArray[np.float64]] | None = None
     store_array: Callable[[str, npt.NDArray[np.float64], Mapping[str, Any]], str] | None = None
+    scratch: Path | None = None
+    tell: Callable[[str], None] = lambda _: None
 
     def table(self, name: str) -> pd.DataFrame:
         """Return the film's current rows of an upstream table (empty where it has none)."""

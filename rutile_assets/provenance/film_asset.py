@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from inspect import getdoc
@@ -43,6 +43,8 @@ class Asset:
         (film or films, outcome) -> figure for the catalog and the film's page.
     spans_films : bool
         One version for all films.
+    pool : str or None
+        Dagster's pool, where not all may run at once.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Asset:
     kinds: tuple[str, ...]
     figure: Callable[[Any, Outcome], Figure | None] | None
     spans_films: bool = False
+    pool: str | None = None
 
     @cached_property
     def code(self) -> CodeVersion:
@@ -110,6 +113,7 @@ def film_asset(
     parameters: type[Any] | None = None,
     kinds: Sequence[str] = ("python",),
     figure: Callable[[Film, Outcome], Figure | None] | None = None,
+    pool: str | None = None,
 ) -> Callable[[Callable[[Film], Outcome]], Asset]:
     """Declare a function Film -> Outcome as an asset; the arguments are those of `Asset`.
 
@@ -120,7 +124,8 @@ def film_asset(
     """
 
     def declare(function: Callable[[Film], Outcome]) -> Asset:
-        return _asset(function, room, files, reads, writes, parameters, kinds, figure, spans_films=False)
+        made = _asset(function, room, files, reads, writes, parameters, kinds, figure, spans_films=False)
+        return replace(made, pool=pool)
 
     return declare
 

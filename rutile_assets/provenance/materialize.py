@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,14 @@ class Materialized:
     outcome: Outcome
 
 
-def materialize(lake: Lake, home: Home, asset: Asset, growth_id: str | None, run: RunContext) -> Materialized:
+def materialize(
+    lake: Lake,
+    home: Home,
+    asset: Asset,
+    growth_id: str | None,
+    run: RunContext,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Materialized:
     """Compute one asset for one film; for all films, growth_id None, where it spans them.
 
     Inputs are read at one snapshot; rows are checked; data, results, lineage, code and parameters commit together.
@@ -80,7 +88,12 @@ def materialize(lake: Lake, home: Home, asset: Asset, growth_id: str | None, run
     snapshot = lake.snapshot()
     parents = lake.rows(CURRENT_ENTITIES, [growth_id, list(asset.reads)])
     files = lake.rows(CURRENT_FILES, [growth_id, asset.files]) if asset.files else []
-    film = films_of(lake, home, asset) if growth_id is None else film_of(lake, home, asset, growth_id, files)
+    scratch = home.scratch / asset.name / (growth_id or "")
+    film: Film | Films
+    if growth_id is None:
+        film = films_of(lake, home, asset)
+    else:
+        film = replace(film_of(lake, home, asset, growth_id, files), scratch=scratch, tell=tell)
     outcome = asset.compute(film)
     duration = time.perf_counter() - clock
     code = asset.code.joined(reader_code(row["reader"]) for row in files)
@@ -119,6 +132,7 @@ def materialize(lake: Lake, home: Home, asset: Asset, growth_id: str | None, run
         writer.append("edge", edges)
         _record_results(writer, asset, growth_id, entity_id, outcome.results)
         _record_rejections(writer, growth_id, activity_id, outcome)
+    shutil.rmtree(scratch, ignore_errors=True)
     return Materialized(entity_id, version, frames, film, outcome)
 
 
