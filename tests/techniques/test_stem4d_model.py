@@ -52,7 +52,7 @@ def test_each_of_the_eight_flips_is_found(quarter: int, transpose: bool) -> None
     assert abs(_apart(found.orientation.rotation_deg, 90.0 * quarter)) < 1.0
 
 
-@pytest.mark.parametrize("rotation_deg", [-123.0, -17.0, 8.0, 77.0])
+@pytest.mark.parametrize("rotation_deg", [-123.0, 8.0])
 def test_any_rotation_is_found_with_its_mirror_image(rotation_deg: float) -> None:
     for transpose in (False, True):
         found = _found(weak_scan(7, rotation_deg=rotation_deg, transpose=transpose))
