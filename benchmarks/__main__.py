@@ -1,10 +1,10 @@
-"""Run all benchmarks, or those named: `python -m benchmarks [xrr] [ingest] [load] [commits] [lineage]`."""
+"""Run all benchmarks, or those named: `python -m benchmarks [xrr] [ingest] [load] [commits] [lineage] ...`."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import lake, xrr
+from benchmarks import lake, ptychography, xrr
 
 ALL = {
     "xrr": xrr.run,
@@ -12,6 +12,7 @@ ALL = {
     "load": lake.run_load,
     "commits": lake.run_commits,
     "lineage": lake.run_lineage,
+    "ptychography": ptychography.run,
 }
 
 for name in sys.argv[1:] or ALL:

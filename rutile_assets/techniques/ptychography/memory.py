@@ -10,7 +10,7 @@ import torch
 from rutile_assets.errors import WrongContent
 
 COMPLEX_BYTES, REAL_BYTES = 8, 4
-OBJECT_ARRAYS_BYTES = 80  # a voxel: potential, step, best, gradient, transmission, and the update's own
+OBJECT_ARRAYS_BYTES = 140  # a voxel: potential, step, best, gradient, transmission, and the update's own
 WAVES_BESIDES_SLICES = 8
 CACHE_PIXELS = 1 << 15  # complex pixels of one wave set that a core's cache holds
 SHARE = 0.8

@@ -171,7 +171,8 @@ class StageRun:
     def _update(self, state: State, gradient: Gradient, batch: IndexArray) -> None:
         stage = self.stage
         object_way, probe_way = self._directions(state, gradient, batch)
-        object_step, probe_step = stage.object_step, stage.probe_step
+        fallen = stage.step_decay**state.iteration
+        object_step, probe_step = stage.object_step * fallen, stage.probe_step * fallen
         if stage.method == "lsqml":
             along = self._line_search(state, batch, object_way, probe_way)
             object_step, probe_step = object_step * along[0], probe_step * along[1]
