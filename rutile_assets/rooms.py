@@ -9,6 +9,7 @@ from rutile_assets.techniques.afm.assets import ROOM as AFM
 from rutile_assets.techniques.growth.assets import ROOM as GROWTH
 from rutile_assets.techniques.growth_log.assets import ROOM as GROWTH_LOG
 from rutile_assets.techniques.kpfm.assets import ROOM as KPFM
+from rutile_assets.techniques.ptychography.assets import ROOM as PTYCHOGRAPHY
 from rutile_assets.techniques.rheed.assets import ROOM as RHEED
 from rutile_assets.techniques.rsm.assets import ROOM as RSM
 from rutile_assets.techniques.shg.assets import ROOM as SHG
@@ -18,7 +19,21 @@ from rutile_assets.techniques.ups.assets import ROOM as UPS
 from rutile_assets.techniques.xrd.assets import ROOM as XRD
 from rutile_assets.techniques.xrr.assets import ROOM as XRR
 
-ROOMS: tuple[Room, ...] = (GROWTH, GROWTH_LOG, RHEED, XRR, XRD, RSM, AFM, KPFM, UPS, SHG, TRANSPORT, STEM4D)
+ROOMS: tuple[Room, ...] = (
+    GROWTH,
+    GROWTH_LOG,
+    RHEED,
+    XRR,
+    XRD,
+    RSM,
+    AFM,
+    KPFM,
+    UPS,
+    SHG,
+    TRANSPORT,
+    STEM4D,
+    PTYCHOGRAPHY,
+)
 
 # techniques whose files are read and kept, though no room analyses them yet
 KEPT_FOR_LATER: dict[str, str] = {}

@@ -12,14 +12,13 @@ import pandas as pd
 import torch
 
 from rutile_assets.errors import InvalidRecord, RutileError, WrongContent
-from rutile_assets.physics.detector_frame import matrix_of
+from rutile_assets.physics.diffraction import UprightPatterns
 from rutile_assets.provenance.film import Film, Outcome, RawFile
 from rutile_assets.provenance.film_asset import Room, film_asset
 from rutile_assets.techniques.ptychography import figures
 from rutile_assets.techniques.ptychography.data import Patterns
 from rutile_assets.techniques.ptychography.optics import Optics
 from rutile_assets.techniques.ptychography.recipes import RECIPES, Recipe
-from rutile_assets.techniques.ptychography.scan_frame import TurnedFrames, scan_positions, split
 from rutile_assets.techniques.ptychography.solver import Progress, Reconstruction, reconstruct
 from rutile_assets.techniques.ptychography.tables import (
     PTYCHOGRAPHY,
@@ -174,18 +173,17 @@ def patterns_of(frames: Any, row: Mapping[Any, Any]) -> tuple[Patterns, tuple[st
     if _unknown(turn_deg):
         notes.append("How the detector lies is not known: taken as rows along the slow axis.")
         turn_deg, is_mirrored = 0.0, False
-    permutation, turn = split(matrix_of(float(turn_deg), bool(is_mirrored)))
-    centre = (round(float(row["disc_row_index"])), round(float(row["disc_column_index"])))
+    centre = (float(row["disc_row_index"]), float(row["disc_column_index"]))
+    upright = UprightPatterns(frames, centre, float(turn_deg), bool(is_mirrored))
     optics = Optics(
         float(row["accelerating_voltage_kv"]),
         float(row["convergence_semi_angle_mrad"]),
         float(row["detector_pixel_mrad"]),
         float(row["overfocus_nm"]),
     )
-    shape = (int(row["scan_slow_count"]), int(row["scan_fast_count"]))
-    positions = scan_positions(shape, 10.0 * float(row["scan_step_nm"]), turn)
-    turned = TurnedFrames(frames, permutation, centre)
-    return Patterns(turned, positions, optics, float(row["gain_factor"])), tuple(notes)
+    positions = upright.positions_angstrom(float(row["scan_step_nm"]))
+    gain = float(row["gain_factor"])
+    return Patterns(upright, positions, optics, gain, good_pixels=upright.good_pixels), tuple(notes)
 
 
 def _reconstructed(film: Film, file: RawFile, row: Mapping[Any, Any]) -> tuple[Recipe, Reconstruction, Halves | None]:
