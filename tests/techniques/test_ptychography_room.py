@@ -16,7 +16,9 @@ from rutile_assets.provenance.context import RunContext
 from rutile_assets.provenance.materialize import Materialized, materialize
 from rutile_assets.simulation.crystals import Displacement
 from rutile_assets.simulation.stem4d import SMALL, film_crystal, sidecar, simulate_stem4d
-from rutile_assets.techniques.ptychography.assets import ROOM, PtychographyParameters, recipe_of
+from rutile_assets.techniques.ptychography.assets import ROOM
+from rutile_assets.techniques.ptychography.parameters import PtychographyParameters
+from rutile_assets.techniques.ptychography.run import recipe_of
 from rutile_assets.techniques.stem4d.assets import ROOM as STEM4D
 
 GROWTH = "MBE-1"

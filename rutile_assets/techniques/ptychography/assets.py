@@ -2,79 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import torch
 
-from rutile_assets.errors import InvalidRecord, RutileError, WrongContent
-from rutile_assets.physics.diffraction import UprightPatterns
+from rutile_assets.errors import RutileError
 from rutile_assets.provenance.film import Film, Outcome, RawFile
 from rutile_assets.provenance.film_asset import Room, film_asset
 from rutile_assets.techniques.ptychography import figures
-from rutile_assets.techniques.ptychography.data import Patterns
-from rutile_assets.techniques.ptychography.optics import Optics
-from rutile_assets.techniques.ptychography.recipes import RECIPES, Recipe
-from rutile_assets.techniques.ptychography.solver import Progress, Reconstruction, reconstruct
+from rutile_assets.techniques.ptychography.parameters import PtychographyParameters
 from rutile_assets.techniques.ptychography.tables import (
     PTYCHOGRAPHY,
     PTYCHOGRAPHY_CORRELATION,
     PTYCHOGRAPHY_ITERATION,
     PTYCHOGRAPHY_MODE,
 )
-from rutile_assets.techniques.ptychography.uncertainty import (
-    ShellCorrelation,
-    fixed_length,
-    half_data,
-    ring_correlation,
-)
 
-Halves = tuple[ShellCorrelation, npt.NDArray[np.float64]]
-
-NEEDED = (
-    "accelerating_voltage_kv", "convergence_semi_angle_mrad", "detector_pixel_mrad", "scan_step_nm", "overfocus_nm",
-    "gain_factor",
-)  # fmt: skip
-SIDECAR_NAMES = {"gain_factor": "adu_per_electron"}
-
-
-@dataclass(frozen=True)
-class PtychographyParameters:
-    """What a person may choose about a reconstruction.
-
-    Parameters
-    ----------
-    recipe : str
-        A name of `RECIPES`: ``fast`` (20 slices of 0.5 nm, two modes) or ``paper``.
-    thickness_nm : float
-        Of the reconstructed volume; 0 takes the sample's from the calibration.
-    modes : int
-        Probe modes; 0 takes the recipe's.
-    most_iterations : int
-        Of each stage; 0 takes the recipe's.
-    has_halves : bool
-        Whether two halves of the diffraction patterns are reconstructed apart, for resolution and spread: it takes as
-        long again.
-    device : str
-        ``auto`` takes a GPU where there is one, else the CPU.
-    workers : int
-        Threads over positions on the CPU.
-    seed : int
-        Of the order of the diffraction patterns and of the withheld ones.
-    """
-
-    recipe: str = "fast"
-    thickness_nm: float = 0.0
-    modes: int = 0
-    most_iterations: int = 0
-    has_halves: bool = True
-    device: str = "auto"
-    workers: int = 1
-    seed: int = 0
+if TYPE_CHECKING:
+    from rutile_assets.techniques.ptychography.run import Run
+    from rutile_assets.techniques.ptychography.solver import Reconstruction
+    from rutile_assets.techniques.ptychography.uncertainty import ShellCorrelation
 
 
 @film_asset(
@@ -93,6 +41,8 @@ def ptychography(film: Film) -> Outcome:
     Detector, dose and thickness come from the calibration; patterns that are missing are left out. A run that was
     killed goes on from its last checkpoint, bit for bit.
     """
+    from rutile_assets.techniques.ptychography.run import reconstruct_file  # noqa: PLC0415 torch loads for seconds
+
     outcome = Outcome()
     calibrations = {int(row["file_id"]): row for row in film.table("stem4d_calibration").to_dict("records")}
     rows, iterations, modes, rings = [], [], [], []
@@ -100,19 +50,19 @@ def ptychography(film: Film) -> Outcome:
         if file.file_id not in calibrations:
             continue
         try:
-            made, found, halves = _reconstructed(film, file, calibrations[file.file_id])
+            run = reconstruct_file(film, file, calibrations[file.file_id])
         except RutileError as fault:
             outcome.notes.append(f"{file.name}: not reconstructed: {fault}")
             continue
-        rows.append(_row(film, file, made, found, halves))
-        outcome.notes += [f"{file.name}: {note}" for note in found.notes]
-        iterations.append(_iterations(file.file_id, found))
+        rows.append(_row(film, file, run))
+        outcome.notes += [f"{file.name}: {note}" for note in run.found.notes]
+        iterations.append(_iterations(file.file_id, run.found))
         modes += [
             {"file_id": file.file_id, "mode_index": number, "power_fraction": power}
-            for number, power in enumerate(found.mode_fractions, start=1)
+            for number, power in enumerate(run.found.mode_fractions, start=1)
         ]
-        if halves is not None:
-            rings.append(_rings(file.file_id, halves[0]))
+        if run.halves is not None:
+            rings.append(_rings(file.file_id, run.halves[0]))
     if rows:
         outcome.tables = {
             "ptychography": pd.DataFrame(rows),
@@ -124,124 +74,15 @@ def ptychography(film: Film) -> Outcome:
     return outcome
 
 
-def recipe_of(chosen: PtychographyParameters, sample_thickness_nm: float | None) -> Recipe:
-    """Return the schedule for a sample.
-
-    Raises
-    ------
-    InvalidRecord
-        No recipe of that name, or nobody says how thick the sample is.
-    """
-    if chosen.recipe not in RECIPES:
-        raise InvalidRecord(f"the recipe {chosen.recipe!r}", f"one of {', '.join(RECIPES)}", "Correct rutile.yaml.")
-    recipe = replace(RECIPES[chosen.recipe], seed=chosen.seed)
-    if chosen.modes:
-        recipe = replace(recipe, modes=chosen.modes)
-    if chosen.most_iterations:
-        stages = tuple(replace(s, iterations=min(s.iterations, chosen.most_iterations)) for s in recipe.stages)
-        recipe = replace(recipe, stages=stages)
-    thickness = chosen.thickness_nm or sample_thickness_nm
-    if not thickness:
-        raise InvalidRecord(
-            "no thickness of the sample",
-            "sample_thickness_nm",
-            "Write it into the file's sidecar, or set thickness_nm.",
-        )
-    return recipe.for_thickness(10.0 * thickness)
-
-
-def patterns_of(frames: Any, row: Mapping[Any, Any]) -> tuple[Patterns, tuple[str, ...]]:
-    """Return what the solver takes of a scan, by its row of ``stem4d_calibration``, and what must be said.
-
-    Parameters
-    ----------
-    frames : array-like
-        (slow, fast, row, column) as stored.
-    row : mapping
-        The calibration.
-
-    Raises
-    ------
-    WrongContent
-        The calibration lacks something.
-    """
-    missing = [SIDECAR_NAMES.get(name, name) for name in NEEDED if _unknown(row[name])]
-    if missing:
-        raise WrongContent(f"no {', '.join(missing)}", "a whole calibration", "Write it into the file's sidecar.")
-    notes = []
-    turn_deg, is_mirrored = row["detector_rotation_deg"], row["detector_transpose"]
-    if _unknown(turn_deg):
-        notes.append("How the detector lies is not known: taken as rows along the slow axis.")
-        turn_deg, is_mirrored = 0.0, False
-    centre = (float(row["disc_row_index"]), float(row["disc_column_index"]))
-    upright = UprightPatterns(frames, centre, float(turn_deg), bool(is_mirrored))
-    optics = Optics(
-        float(row["accelerating_voltage_kv"]),
-        float(row["convergence_semi_angle_mrad"]),
-        float(row["detector_pixel_mrad"]),
-        float(row["overfocus_nm"]),
-    )
-    positions = upright.positions_angstrom(float(row["scan_step_nm"]))
-    gain = float(row["gain_factor"])
-    return Patterns(upright, positions, optics, gain, good_pixels=upright.good_pixels), tuple(notes)
-
-
-def _reconstructed(film: Film, file: RawFile, row: Mapping[Any, Any]) -> tuple[Recipe, Reconstruction, Halves | None]:
-    chosen: PtychographyParameters = film.parameters
-    stack = film.measurement(file).diffraction
-    if stack is None:
-        raise WrongContent("no diffraction patterns", "a 4D-STEM file", "Move the file.")
-    patterns, notes = patterns_of(stack.open(), row)
-    thickness = row["sample_thickness_nm"]
-    recipe = recipe_of(chosen, None if _unknown(thickness) else float(thickness))
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if chosen.device == "auto" else chosen.device
-    how: dict[str, Any] = {"device": device, "workers": chosen.workers}
-    checkpoint = None
-    if film.scratch is not None:
-        film.scratch.mkdir(parents=True, exist_ok=True)
-        checkpoint = film.scratch / f"{file.sha256[:16]}.checkpoint"
-    found = reconstruct(patterns, recipe, checkpoint=checkpoint, progress=_teller(film, file), **how)
-    found = replace(found, notes=(*notes, *found.notes))
-    if not chosen.has_halves:
-        return recipe, found, None
-    film.tell(f"{file.name}: the two halves")
-    shape = (int(row["scan_slow_count"]), int(row["scan_fast_count"]))
-    first, second = half_data(patterns, fixed_length(recipe, found), shape, **how)
-    rows, columns = found.field
-    images = [half.potential_rad.mean(0).astype(float) for half in (first, second)]
-    pixel = (found.pixel_angstrom, found.pixel_angstrom)
-    ring = ring_correlation(images[0][rows, columns], images[1][rows, columns], pixel)
-    return recipe, found, (ring, np.abs(images[0] - images[1]) / 2.0)
-
-
-def _teller(film: Film, file: RawFile) -> Callable[[Progress], None]:
-    def tell(progress: Progress) -> None:
-        record = progress.record
-        if progress.done == 1:
-            film.tell(f"{file.name}: {progress.plan.sentence()}")
-        film.tell(
-            f"{file.name}: iteration {progress.done} of at most {progress.total}, chi-square"
-            f" {record.chi_square_per_pixel:.3f}, withheld {record.withheld_chi_square_per_pixel:.3f},"
-            f" {progress.seconds_left:.0f} s left"
-        )
-
-    return tell
-
-
-def _row(
-    film: Film,
-    file: RawFile,
-    recipe: Recipe,
-    found: Reconstruction,
-    halves: Halves | None,
-) -> dict[str, object]:
+def _row(film: Film, file: RawFile, run: Run) -> dict[str, object]:
+    found, halves = run.found, run.halves
     rows, columns = found.field
     probe = np.stack([found.probe.real, found.probe.imag]).astype(float)
     axes = {"unit": "rad", "pixel_nm": 0.1 * found.pixel_angstrom, "slice_nm": 0.1 * found.slice_angstrom}
     row: dict[str, object] = {
         "file_id": file.file_id,
-        "recipe": recipe.name,
-        "device": "cuda" if film.parameters.device == "auto" and torch.cuda.is_available() else "cpu",
+        "recipe": run.recipe.name,
+        "device": run.device,
         "slices_count": len(found.potential_rad),
         "slice_thickness_nm": 0.1 * found.slice_angstrom,
         "modes_count": len(found.probe),
@@ -300,10 +141,6 @@ def _rings(file_id: int, ring: ShellCorrelation) -> pd.DataFrame:
             "half_bit_factor": ring.threshold,
         }
     )
-
-
-def _unknown(value: Any) -> bool:
-    return value is None or bool(pd.isna(value))
 
 
 ROOM = Room(name="ptychography", title="Ptychography", folders=(), check=None, assets=(ptychography,))

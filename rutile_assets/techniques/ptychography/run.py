@@ -1,0 +1,172 @@
+"""From a calibrated scan to a reconstruction: what the solver takes, which schedule, and the halves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from rutile_assets.errors import InvalidRecord, WrongContent
+from rutile_assets.physics.diffraction import UprightPatterns
+from rutile_assets.provenance.film import Film, RawFile
+from rutile_assets.techniques.ptychography.data import Patterns
+from rutile_assets.techniques.ptychography.optics import Optics
+from rutile_assets.techniques.ptychography.parameters import PtychographyParameters
+from rutile_assets.techniques.ptychography.recipes import RECIPES, Recipe
+from rutile_assets.techniques.ptychography.solver import Progress, Reconstruction, reconstruct
+from rutile_assets.techniques.ptychography.uncertainty import (
+    ShellCorrelation,
+    fixed_length,
+    half_data,
+    ring_correlation,
+)
+
+Halves = tuple[ShellCorrelation, npt.NDArray[np.float64]]
+
+NEEDED = (
+    "accelerating_voltage_kv", "convergence_semi_angle_mrad", "detector_pixel_mrad", "scan_step_nm", "overfocus_nm",
+    "gain_factor",
+)  # fmt: skip
+SIDECAR_NAMES = {"gain_factor": "adu_per_electron"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A reconstruction of one scan.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The schedule as it was run.
+    device : str
+        What it ran on.
+    found : Reconstruction
+        Object and probe.
+    halves : tuple or None
+        Agreement of two halves by spatial frequency, and one sigma of the depth mean, (H, W) [rad].
+    """
+
+    recipe: Recipe
+    device: str
+    found: Reconstruction
+    halves: Halves | None
+
+
+def reconstruct_file(film: Film, file: RawFile, row: Mapping[Any, Any]) -> Run:
+    """Reconstruct a file by its row of ``stem4d_calibration``, with checkpoints in the film's scratch folder.
+
+    Raises
+    ------
+    WrongContent, InvalidRecord
+        The file holds no patterns, the calibration lacks something, or the patterns cannot be used.
+    """
+    chosen: PtychographyParameters = film.parameters
+    stack = film.measurement(file).diffraction
+    if stack is None:
+        raise WrongContent("no diffraction patterns", "a 4D-STEM file", "Move the file.")
+    patterns, notes = patterns_of(stack.open(), row)
+    thickness = row["sample_thickness_nm"]
+    recipe = recipe_of(chosen, None if _unknown(thickness) else float(thickness))
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if chosen.device == "auto" else chosen.device
+    how: dict[str, Any] = {"device": device, "workers": chosen.workers}
+    checkpoint = None
+    if film.scratch is not None:
+        film.scratch.mkdir(parents=True, exist_ok=True)
+        checkpoint = film.scratch / f"{file.sha256[:16]}.checkpoint"
+    found = reconstruct(patterns, recipe, checkpoint=checkpoint, progress=_teller(film, file), **how)
+    found = replace(found, notes=(*notes, *found.notes))
+    if not chosen.has_halves:
+        return Run(recipe, device, found, None)
+    film.tell(f"{file.name}: the two halves")
+    shape = (int(row["scan_slow_count"]), int(row["scan_fast_count"]))
+    first, second = half_data(patterns, fixed_length(recipe, found), shape, **how)
+    rows, columns = found.field
+    images = [half.potential_rad.mean(0).astype(float) for half in (first, second)]
+    pixel = (found.pixel_angstrom, found.pixel_angstrom)
+    ring = ring_correlation(images[0][rows, columns], images[1][rows, columns], pixel)
+    return Run(recipe, device, found, (ring, np.abs(images[0] - images[1]) / 2.0))
+
+
+def recipe_of(chosen: PtychographyParameters, sample_thickness_nm: float | None) -> Recipe:
+    """Return the schedule for a sample.
+
+    Raises
+    ------
+    InvalidRecord
+        No recipe of that name, or nobody says how thick the sample is.
+    """
+    if chosen.recipe not in RECIPES:
+        raise InvalidRecord(f"the recipe {chosen.recipe!r}", f"one of {', '.join(RECIPES)}", "Correct rutile.yaml.")
+    recipe = replace(RECIPES[chosen.recipe], seed=chosen.seed)
+    if chosen.modes:
+        recipe = replace(recipe, modes=chosen.modes)
+    if chosen.most_iterations:
+        stages = tuple(replace(s, iterations=min(s.iterations, chosen.most_iterations)) for s in recipe.stages)
+        recipe = replace(recipe, stages=stages)
+    thickness = chosen.thickness_nm or sample_thickness_nm
+    if not thickness:
+        raise InvalidRecord(
+            "no thickness of the sample",
+            "sample_thickness_nm",
+            "Write it into the file's sidecar, or set thickness_nm.",
+        )
+    return recipe.for_thickness(10.0 * thickness)
+
+
+def patterns_of(frames: Any, row: Mapping[Any, Any]) -> tuple[Patterns, tuple[str, ...]]:
+    """Return what the solver takes of a scan, by its row of ``stem4d_calibration``, and what must be said.
+
+    Parameters
+    ----------
+    frames : array-like
+        (slow, fast, row, column) as stored.
+    row : mapping
+        The calibration.
+
+    Raises
+    ------
+    WrongContent
+        The calibration lacks something.
+    """
+    missing = [SIDECAR_NAMES.get(name, name) for name in NEEDED if _unknown(row[name])]
+    if missing:
+        raise WrongContent(f"no {', '.join(missing)}", "a whole calibration", "Write it into the file's sidecar.")
+    notes = []
+    turn_deg, is_mirrored = row["detector_rotation_deg"], row["detector_transpose"]
+    if _unknown(turn_deg):
+        notes.append("How the detector lies is not known: taken as rows along the slow axis.")
+        turn_deg, is_mirrored = 0.0, False
+    centre = (float(row["disc_row_index"]), float(row["disc_column_index"]))
+    upright = UprightPatterns(frames, centre, float(turn_deg), bool(is_mirrored))
+    optics = Optics(
+        float(row["accelerating_voltage_kv"]),
+        float(row["convergence_semi_angle_mrad"]),
+        float(row["detector_pixel_mrad"]),
+        float(row["overfocus_nm"]),
+    )
+    positions = upright.positions_angstrom(float(row["scan_step_nm"]))
+    gain = float(row["gain_factor"])
+    return Patterns(upright, positions, optics, gain, good_pixels=upright.good_pixels), tuple(notes)
+
+
+def _teller(film: Film, file: RawFile) -> Callable[[Progress], None]:
+    def tell(progress: Progress) -> None:
+        record = progress.record
+        if progress.done == 1:
+            film.tell(f"{file.name}: {progress.plan.sentence()}")
+        film.tell(
+            f"{file.name}: iteration {progress.done} of at most {progress.total}, chi-square"
+            f" {record.chi_square_per_pixel:.3f}, withheld {record.withheld_chi_square_per_pixel:.3f},"
+            f" {progress.seconds_left:.0f} s left"
+        )
+
+    return tell
+
+
+def _unknown(value: Any) -> bool:
+    return value is None or bool(pd.isna(value))
