@@ -12,9 +12,10 @@ from rutile_assets import formats
 from rutile_assets.errors import FitFailed
 from rutile_assets.formats.measurement import Source
 from rutile_assets.physics.scattering import density_of
-from rutile_assets.simulation.realism import IDEAL
-from rutile_assets.simulation.truth import TRILAYER, UNCAPPED, FilmTruth, film_truth
-from rutile_assets.simulation.xrr import XrrSetup, rate_counts_per_s
+from rutile_assets.simulation.realism import IDEAL, Realism
+from rutile_assets.simulation.truth import SUBSTRATE, TRILAYER, UNCAPPED, FilmTruth, film_truth
+from rutile_assets.simulation.xrr import XrrSetup, rate_counts_per_s, simulate_xrr
+from rutile_assets.techniques.xrr.adsorbate import conditional
 from rutile_assets.techniques.xrr.fit import XrrFit, XrrFitParameters, fit_curve, refine
 from rutile_assets.techniques.xrr.model import Curve, Instrument, Layer, Model, Stack, visible_stack
 
@@ -170,6 +171,98 @@ def test_errors_of_absorbers_are_fitted_not_taken_for_density() -> None:
     density = estimate.value("density_g_per_cm3", "1 RuO2") - truth.film.density_g_per_cm3
     assert abs(density) < 3.5 * estimate.sigma("density_g_per_cm3", "1 RuO2")
     assert 0.85 < fit.reduced_chi_square < 1.15
+
+
+def test_a_bare_substrate_has_a_roughness_and_no_thickness() -> None:
+    """A roughness with its error, whatever air left on it."""
+    pulls = []
+    for seed in range(2):
+        rng = np.random.default_rng([seed, 11])
+        truth = film_truth("x", SUBSTRATE, 0.0, Realism(), rng)
+        scan = simulate_xrr(truth, XrrSetup(), Realism(), rng)
+        behind = np.unique(scan.attenuation_factor, return_inverse=True)[1]
+        curve = Curve(
+            scan.two_theta_deg, scan.detected_counts, 1.0 / scan.attenuation_factor, None, is_counts=True,
+            attenuator=behind,
+        )  # fmt: skip
+        fit = fit_curve(curve, Stack(_layer("TiO2", 0, 0), ()), Instrument(WAVE, 0.01, 0.02), XrrFitParameters(), 1)
+        found = fit.estimate()
+        assert (found.quantities, found.subjects) == (("roughness_nm",), ("substrate",))
+        assert 0.9 < fit.reduced_chi_square < 1.15
+        pulls.append((found.values[0] - truth.substrate_roughness_nm) / found.std[0])
+        assert found.std[0] < 0.08
+    assert np.abs(pulls).max() < 3.0
+
+
+def test_an_optimum_is_found_from_where_derivatives_vanish() -> None:
+    """From a roughness of 0 and a background that is not seen, under 0.3 nm CH2."""
+    truth, stack, angle, _ = _simulated(UNCAPPED, 3.5, 3e7)
+    rate = rate_counts_per_s(
+        replace(truth, adsorbate_nm=0.3), XrrSetup(), angle, k_alpha_2_fraction=0.0, beam_width_mm=0.1
+    )
+    curve = Curve(angle, rate, np.ones_like(angle), None, is_counts=True)
+    model = Model(replace(stack, has_adsorbate=True), Instrument(WAVE, 0.01, 0.02))
+    film = truth.film
+    true = [np.log10(3e7), np.log10(2.0), 0.0, 10 * truth.substrate_roughness_nm]
+    true += [10 * film.thickness_nm, 10 * film.roughness_nm, 1.0, 3.0]
+    start = np.array(true)
+    start[[1, 3]] = -3.0, 0.0
+    found = conditional(model, curve, start, XrrFitParameters())
+    sigma = np.sqrt(np.diag(found.covariance))[:-1]
+    assert found.chi_square < 1.1  # of which the adsorbate, one scale thick, is 1
+    assert np.abs((found.vector - true)[:-1] / sigma).max() < 0.5
+
+
+@pytest.mark.slow
+def test_a_thin_film_under_a_thick_adsorbate_keeps_its_roughness() -> None:
+    """1.5 nm under 0.69 nm CH2: roughness 0 and a background of 0 are stationary, and density has two optima."""
+    truth = replace(film_truth("x", UNCAPPED, 1.5, IDEAL, np.random.default_rng(1)), adsorbate_nm=0.69)
+    angle = XrrSetup().two_theta_deg
+    angle = angle[angle >= 0.5]
+    rate = rate_counts_per_s(truth, XrrSetup(), angle, k_alpha_2_fraction=0.0, beam_width_mm=0.1)
+    counts = np.random.default_rng(3).poisson(rate).astype(float)
+    curve = Curve(angle, counts, np.ones_like(angle), None, is_counts=True)
+    stack = visible_stack(_layer("TiO2", 0, 0), [_layer("RuO2", 1.5, 1)], WAVE)
+    fit = fit_curve(curve, stack, Instrument(WAVE, 0.01, 0.02), XrrFitParameters(), 1)
+    found = fit.estimate()
+    assert 0.9 < fit.reduced_chi_square < 1.1
+    assert fit.at_bounds == ()
+    for quantity, true in (
+        ("thickness_nm", truth.film.thickness_nm),
+        ("roughness_nm", truth.film.roughness_nm),
+        ("density_g_per_cm3", truth.film.density_g_per_cm3),
+    ):
+        assert abs(found.value(quantity, "1 RuO2") - true) < 3.0 * found.sigma(quantity, "1 RuO2"), quantity
+    assert found.sigma("thickness_nm", "1 RuO2") < 0.1
+
+
+def test_the_covariance_of_a_fit_is_iminuits() -> None:
+    iminuit = pytest.importorskip("iminuit")
+    _, stack, angle, rate = _simulated(UNCAPPED, 3.5, 2e5)
+    model = Model(stack, Instrument(WAVE, 0.01, 0.02))
+    chosen = XrrFitParameters(adsorbate_nm=0.0)
+    counts = np.random.default_rng(6).poisson(rate).astype(float)
+    curve = Curve(angle, counts, np.ones_like(angle), None, is_counts=True)
+    best, covariance = refine(model, curve, np.array([np.log10(2e5), np.log10(2.0), 0.0, 2.0, 35.0, 2.5, 1.0]), chosen)
+    sigma = np.sqrt(np.diag(covariance))
+
+    def deviance(moved: np.ndarray) -> float:
+        vector = best + sigma * moved
+        expected = model.rate(vector, angle)[0]
+        logs = counts * np.log(np.where(counts > 0, counts, 1.0) / expected)
+        known = (vector[2] / chosen.two_theta_zero_std_deg) ** 2 + ((vector[6] - 1.0) / chosen.density_std_ratio) ** 2
+        return float(2.0 * np.sum(expected - counts + logs) + known)
+
+    minuit = iminuit.Minuit(deviance, np.zeros(len(best)))
+    minuit.errordef = iminuit.Minuit.LEAST_SQUARES
+    minuit.migrad()
+    minuit.hesse()
+    peer = np.sqrt(np.diag(np.array(minuit.covariance)))
+    assert np.abs(np.array(minuit.values)).max() < 0.05
+    assert peer == pytest.approx(np.ones(len(best)), rel=0.1)
+    assert np.array(minuit.covariance) / np.outer(peer, peer) == pytest.approx(
+        covariance / np.outer(sigma, sigma), abs=0.08
+    )
 
 
 def test_too_few_points_are_refused_in_a_sentence() -> None:

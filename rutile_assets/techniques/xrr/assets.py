@@ -75,8 +75,9 @@ def xrr_scan(film: Film) -> Outcome:
 def xrr_fit(film: Film) -> Outcome:
     """Thickness, roughness and density of each layer from reflectivity, with their covariance.
 
-    A buffer of the substrate's own density cannot be seen and is not fitted. The shift that an unseen 0.5 nm adsorbate
-    would make is a named systematic of every number.
+    A buffer of the substrate's own density cannot be seen and is not fitted. A bare substrate has its roughness
+    fitted. Where counting noise limits the fit an adsorbate's thickness is summed over; elsewhere the shift that an
+    unseen 0.5 nm would make is a named systematic of every number.
     """
     outcome = Outcome()
     rows: dict[str, list[pd.DataFrame]] = {"xrr_fit": [], "xrr_fit_layer": [], "xrr_fit_curve": []}
@@ -126,15 +127,15 @@ def curve_of(points: pd.DataFrame) -> Curve:
 
 
 def stack_of(growth: pd.DataFrame, layers: pd.DataFrame, wavelength_angstrom: float) -> Stack:
-    """Return the nominal stack of a film.
+    """Return the nominal stack of a film; a growth without layers is its bare substrate.
 
     Raises
     ------
     InvalidRecord
-        The film has no layers, or a material has no known density.
+        The film has no growth, or a material has no known density.
     """
-    if growth.empty or layers.empty:
-        raise InvalidRecord("a film without layers", "layers in growth.yaml", "Write what was grown, bottom to top.")
+    if growth.empty:
+        raise InvalidRecord("a film without a growth", "growth.yaml", "Write the substrate and what was grown on it.")
     first = growth.to_dict("records")[0]
     density = density_of(str(first["substrate_material"]), _known(first["substrate_density_g_per_cm3"]))
     substrate = Layer(str(first["substrate_material"]), 0.0, density, 0)
@@ -147,7 +148,7 @@ def stack_of(growth: pd.DataFrame, layers: pd.DataFrame, wavelength_angstrom: fl
         )
         for row in layers.sort_values("layer_index").to_dict("records")
     ]
-    return visible_stack(substrate, above, wavelength_angstrom)
+    return visible_stack(substrate, above, wavelength_angstrom) if above else Stack(substrate, ())
 
 
 def _known(value: Any) -> float | None:
@@ -172,6 +173,9 @@ def _rows(fit: XrrFit, file_id: int) -> dict[str, pd.DataFrame]:
     stds = dict(zip(model.names, np.sqrt(np.diag(fit.covariance)), strict=True))
     given = model.instrument
     ratio = given.width_over_length or 10.0 ** values["log10_width_over_length"]
+    total: tuple[float | None, float | None] = (None, None)
+    if model.stack.layers:
+        total = _pair(estimate, "total_thickness_nm", "")
     summary = {
         "file_id": file_id,
         "points_count": len(fit.curve.intensity),
@@ -179,9 +183,7 @@ def _rows(fit: XrrFit, file_id: int) -> dict[str, pd.DataFrame]:
         "reduced_chi_square": fit.reduced_chi_square,
         "is_misfit": fit.model_error > 0,
         "model_error_ratio": fit.model_error,
-        **_estimated(
-            "total_thickness_nm", estimate.value("total_thickness_nm"), estimate.sigma("total_thickness_nm"), fit
-        ),
+        **_estimated("total_thickness_nm", *total, fit),
         **_estimated("two_theta_zero_deg", values["two_theta_zero_deg"], stds["two_theta_zero_deg"], fit),
         "resolution_fwhm_deg": given.resolution_fwhm_deg or values["resolution_fwhm_deg"],
         "beam_width_over_length_ratio": ratio,

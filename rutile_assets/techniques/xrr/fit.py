@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rutile_assets.errors import FitFailed
 from rutile_assets.estimate import Estimate
-from rutile_assets.techniques.xrr.adsorbate import marginal
+from rutile_assets.techniques.xrr.adsorbate import as_crystals, marginal, mixed
 from rutile_assets.techniques.xrr.likelihood import (
     bounds,
     expected_intensity,
@@ -32,6 +32,8 @@ DOUBTFUL = 1.5  # beyond this the search is repeated from other populations
 SEARCHES = 3
 MAX_MODEL_ERROR = 1.0
 MAY_BE_COVERED = 30.0  # reduced chi-square beyond which an adsorbate cannot be all that is amiss
+USUAL_ANGSTROM = 3.0  # of an adsorbate
+THIN_NM = 2.0  # below, density and roughness have two optima
 GRADED_ROUNDS, GRADED_SIGMAS = 6, 0.03
 MAY_END = ("log10_background", "resolution_fwhm_deg", "adsorbate")  # at a bound these are no warning
 
@@ -98,9 +100,10 @@ class XrrFit:
         rows.append(scale[first - 1] * 0.1)
         quantities.append("roughness_nm")
         subjects.append("substrate")
-        rows.append(total)
-        quantities.append("total_thickness_nm")
-        subjects.append("")
+        if self.model.stack.layers:
+            rows.append(total)
+            quantities.append("total_thickness_nm")
+            subjects.append("")
         matrix = np.array(rows)
         systematics = {}
         if self.adsorbate_shift is not None:
@@ -188,17 +191,25 @@ def _absorbers(curve: Curve) -> int:
 def _counting_limited(model: Model, curve: Curve, start: FloatArray, chosen: XrrFitParameters) -> _Found:
     """Return the optimum on counting noise alone: with an adsorbate, absorbers' errors and graded interfaces."""
     limits = bounds(model, curve, chosen)
-    rivals = [start] if len(model.stack.layers) == 1 else [start, _as_crystals(model, start)]
+    rivals = [start, as_crystals(model, start)]
     vector, _, chi = min((optimum(model, curve, s, limits, chosen) for s in rivals), key=lambda trial: trial[2])
     if chosen.adsorbate_nm > 0 and chi / len(curve.intensity) < MAY_BE_COVERED:
         place = len(model.names) - model.attenuators_count
         covered = Model(replace(model.stack, has_adsorbate=True), model.instrument, model.attenuators_count)
-        summed = marginal(covered, curve, np.insert(vector, place, 0.0), chosen)
-        if summed is not None:
-            mean, covariance, best = summed
-            graded = replace(curve, exposure=curve.exposure * best.graded_over_sharp)
-            chi_square = reduced_chi_square(covered, graded, best.vector)
-            return _Found(covered, graded, best.vector, chi_square, start, mean, covariance)
+        ends = bounds(covered, curve, chosen)
+        begins = [np.insert(v, place, USUAL_ANGSTROM) for v in (vector, as_crystals(model, vector))]
+        tried = min((optimum(covered, curve, b, ends, chosen) for b in begins), key=lambda trial: trial[2])
+        begin = tried[0] if tried[2] < chi else np.insert(vector, place, 0.0)
+        begin[place] = max(begin[place], 0.0)
+        thin = sum(layer.thickness_nm for layer in model.stack.layers) < THIN_NM
+        sums = [marginal(covered, curve, begin, chosen)]
+        sums += [marginal(covered, curve, begin, chosen, from_crystals=True)] if thin else []
+        found = [one for one in sums if one is not None]
+        if found:
+            summed = mixed(found)
+            graded = replace(curve, exposure=curve.exposure * summed.best.graded_over_sharp)
+            chi_square = reduced_chi_square(covered, graded, summed.best.vector)
+            return _Found(covered, graded, summed.best.vector, chi_square, start, summed.mean, summed.covariance)
     graded = curve
     if chi / len(curve.intensity) < 2.0 * MISFIT:
         for _ in range(GRADED_ROUNDS):
@@ -210,18 +221,6 @@ def _counting_limited(model: Model, curve: Curve, start: FloatArray, chosen: Xrr
             if far.max() < GRADED_SIGMAS:
                 break
     return _Found(model, graded, vector, reduced_chi_square(model, graded, vector), start)
-
-
-def _as_crystals(model: Model, vector: FloatArray) -> FloatArray:
-    """Return the same thicknesses with the crystals' densities and small roughness.
-
-    Two layers can exchange density for roughness and look almost the same; the right one is next to this start.
-    """
-    first, count = model.first_layer, len(model.stack.layers)
-    other = vector.copy()
-    other[first - 1], other[first + 1 : first + 3 * count : 3] = 2.0, 2.5
-    other[first + 2 : first + 3 * count : 3] = 1.0
-    return other
 
 
 def refine(model: Model, curve: Curve, vector: FloatArray, chosen: XrrFitParameters) -> tuple[FloatArray, FloatArray]:

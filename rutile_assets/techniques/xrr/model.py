@@ -109,7 +109,7 @@ class Stack:
     substrate : Layer
         Semi-infinite.
     layers : tuple of Layer
-        Bottom to top; each has a free thickness, roughness and density factor.
+        Bottom to top; each has a free thickness, roughness and density factor. None on a bare substrate.
     merged : tuple of Layer
         Layers next to the substrate with (almost) its scattering length density: nominal, not measured.
     adsorbate_nm : float
@@ -246,7 +246,7 @@ class Model:
         slds.append(np.zeros(batch, dtype=complex))
         return (
             np.stack(slds[::-1], axis=1),
-            np.stack(thickness[::-1], axis=1),
+            np.reshape(thickness[::-1], (len(thickness), batch)).T,
             np.stack(roughness[::-1], axis=1),
         )
 

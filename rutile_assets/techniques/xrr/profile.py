@@ -23,6 +23,7 @@ TAIL_SIGMAS = 4.5
 SMALLEST_SIGMA_ANGSTROM = 0.05
 LARGEST_RATIO = 10.0
 PER_FRINGE = 24
+THINNEST_ANGSTROM = 10.0  # an adsorbate on a bare substrate has fringes too
 
 
 def graded_over_sharp(model: Model, vector: FloatArray, two_theta_deg: FloatArray) -> FloatArray:
@@ -40,7 +41,7 @@ def graded_over_sharp(model: Model, vector: FloatArray, two_theta_deg: FloatArra
         (Q,) [deg], rising.
     """
     layers = vector[model.first_layer : model.first_layer + 3 * len(model.stack.layers) : 3]
-    fringe_deg = float(np.degrees(model.instrument.wavelength_angstrom / max(float(np.sum(layers)), 1.0)))
+    fringe_deg = float(np.degrees(model.instrument.wavelength_angstrom / max(float(np.sum(layers)), THINNEST_ANGSTROM)))
     stride = max(1, int(fringe_deg / PER_FRINGE / max(float(np.median(np.diff(two_theta_deg))), 1e-6)))
     angle = np.append(two_theta_deg[:-1:stride], two_theta_deg[-1])
     graded, sharp = (model.rate(vector, angle, 1, reflect=how)[0] for how in (_graded, parratt))

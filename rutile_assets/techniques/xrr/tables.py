@@ -30,7 +30,12 @@ XRR_FIT = film_table(
         Column("reduced_chi_square", "double", "with counting noise alone; 1 where the model says all", minimum=0),
         Column("is_misfit", "boolean", "whether the model, not the counting, limits the fit"),
         Column("model_error_ratio", "double", "relative error added to the noise so that chi-square is 1", minimum=0),
-        *estimated("total_thickness_nm", "sum of the measured layers' thicknesses", minimum=0),
+        *estimated(
+            "total_thickness_nm",
+            "sum of the measured layers' thicknesses; NULL for a bare substrate",
+            nullable=True,
+            minimum=0,
+        ),
         *estimated("two_theta_zero_deg", "reading of the goniometer at the direct beam"),
         Column("resolution_fwhm_deg", "double", "FWHM of the resolution in 2theta, given or fitted", minimum=0),
         Column("beam_width_over_length_ratio", "double", "beam FWHM over sample length, given or fitted", minimum=0),
