@@ -23,6 +23,9 @@ class Realism:
         Standard deviation of the goniometer's zero [deg].
     rsm_zero_deg : float
         Standard deviation of the zero of omega (and of chi) in a map; that of 2theta is 0.6 times it [deg].
+    terrace_share : float
+        XRD, RSM: part of a layer's roughness that is steps of whole planes between terraces that scatter together; it
+        spreads the occupancy of the layer's top planes.
     beam_width_error : float
         Relative standard deviation of the true beam width about the one in the sidecar.
     k_alpha_2_fraction : float
@@ -69,6 +72,14 @@ class Realism:
         Transport: relative growth of the longitudinal resistance with the square of the field [1/T^2].
     temperature_noise_k : float
         Transport: noise of the thermometer [K].
+    pyrometer_calibration_c, thermocouple_calibration_c, gauge_calibration : float
+        Growth log: standard deviations of the sensors' constant errors [deg C, deg C, relative].
+    pyrometer_noise_c, thermocouple_noise_c, source_noise_c, flow_noise_torr, gauge_noise : float
+        Growth log: white noise of the sensors [deg C, torr], that of the ion gauge relative.
+    substrate_wander_c : float
+        Growth log: standard deviation of the substrate's own slow wander [deg C].
+    log_spike_probability : float
+        Growth log: chance that a reading is a spike.
     bad_file_probability : float
         Chance that a film of no fixed plan comes with one bad file.
     """
@@ -78,6 +89,7 @@ class Realism:
     attenuator_error: float = 0.002
     two_theta_zero_deg: float = 0.002
     rsm_zero_deg: float = 0.05
+    terrace_share: float = 0.5
     beam_width_error: float = 0.0
     k_alpha_2_fraction: float = 0.0
     adsorbate_nm: float = 0.3
@@ -113,6 +125,16 @@ class Realism:
     hall_pickup: float = 0.02
     magnetoresistance_per_t2: float = 1e-6
     temperature_noise_k: float = 0.005
+    pyrometer_calibration_c: float = 3.0
+    thermocouple_calibration_c: float = 2.2
+    gauge_calibration: float = 0.1
+    pyrometer_noise_c: float = 0.3
+    thermocouple_noise_c: float = 0.1
+    source_noise_c: float = 0.05
+    flow_noise_torr: float = 0.0005
+    gauge_noise: float = 0.01
+    substrate_wander_c: float = 0.5
+    log_spike_probability: float = 0.002
     bad_file_probability: float = 0.15
 
 
@@ -122,6 +144,7 @@ IDEAL = Realism(
     attenuator_error=0.0,
     two_theta_zero_deg=0.0,
     rsm_zero_deg=0.0,
+    terrace_share=0.0,
     adsorbate_nm=0.0,
     line_jump_nm=0.0,
     tilt_nm=0.0,
@@ -153,5 +176,15 @@ IDEAL = Realism(
     hall_pickup=0.0,
     magnetoresistance_per_t2=0.0,
     temperature_noise_k=0.0,
+    pyrometer_calibration_c=0.0,
+    thermocouple_calibration_c=0.0,
+    gauge_calibration=0.0,
+    pyrometer_noise_c=0.0,
+    thermocouple_noise_c=0.0,
+    source_noise_c=0.0,
+    flow_noise_torr=0.0,
+    gauge_noise=0.0,
+    substrate_wander_c=0.0,
+    log_spike_probability=0.0,
     bad_file_probability=0.0,
 )
