@@ -206,7 +206,7 @@ def growth_log_files(
     """Return the chamber's log, a text file for each channel; the sidecar tells units and start."""
     if not truth.layers:
         return []
-    channels = growth_log.simulate_growth_log(truth, growth_log.GrowthLogSetup(), rng)
+    channels = growth_log.simulate_growth_log(truth, growth_log.GrowthLogSetup(), realism, rng)
     said = {
         "started_at": started_at.isoformat(),
         "channels": {channel.name: {"unit": channel.unit} for channel in channels},

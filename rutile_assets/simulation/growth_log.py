@@ -25,6 +25,7 @@ from rutile_assets.simulation.growth_steps import (
     THERMOCOUPLE,
     steps,
 )
+from rutile_assets.simulation.realism import Realism
 from rutile_assets.simulation.truth import FilmTruth
 
 FloatArray = npt.NDArray[np.float64]
@@ -42,16 +43,8 @@ class GrowthLogSetup:
         Logged before the first shutter opens, and after the last one closes [s].
     pyrometer_low_c, pyrometer_high_c : float
         Range of the pyrometer [deg C]; it reads its limit below.
-    pyrometer_noise_c, thermocouple_noise_c, wander_c : float
-        White noise of the sensors, and the substrate's own slow wander, standard deviations [deg C].
     wander_time_s : float
-        Time in which the wander forgets [s].
-    gauge_noise : float
-        Relative noise of the ion gauge.
-    pyrometer_calibration_c, thermocouple_calibration_c, gauge_calibration : float
-        Standard deviations of the sensors' constant errors [deg C, deg C, relative].
-    spike_probability : float
-        Of a reading that is a spike.
+        Time in which the substrate's wander forgets [s].
     pause_s : float
         One pause of the logger, in the cooling [s].
     """
@@ -62,15 +55,7 @@ class GrowthLogSetup:
     cooling_s: float = 700.0
     pyrometer_low_c: float = 250.0
     pyrometer_high_c: float = 1250.0
-    pyrometer_noise_c: float = 0.3
-    thermocouple_noise_c: float = 0.1
-    wander_c: float = 0.5
     wander_time_s: float = 8.0
-    gauge_noise: float = 0.01
-    pyrometer_calibration_c: float = 3.0
-    thermocouple_calibration_c: float = 2.2
-    gauge_calibration: float = 0.1
-    spike_probability: float = 0.002
     pause_s: float = 64.0
 
 
@@ -85,26 +70,28 @@ class LoggedChannel:
     values: FloatArray
 
 
-def simulate_growth_log(truth: FilmTruth, setup: GrowthLogSetup, rng: np.random.Generator) -> list[LoggedChannel]:
+def simulate_growth_log(
+    truth: FilmTruth, setup: GrowthLogSetup, realism: Realism, rng: np.random.Generator
+) -> list[LoggedChannel]:
     """Return the log of a film, channel by channel, each on its own times."""
     grown = steps([(layer.material, layer.thickness_nm) for layer in truth.layers], setup.before_s)
     start, stop = grown[0][1], grown[-1][2]
     end = stop + setup.cooling_s
     fine = np.arange(0.0, end, 0.5)
     forget = np.exp(-0.5 / setup.wander_time_s)
-    wander = _wander(len(fine), forget, rng) * setup.wander_c
+    wander = _wander(len(fine), forget, rng) * realism.substrate_wander_c
     ramp = np.where(fine < stop, GROWTH_TEMPERATURE_C, 120.0 + 180.0 * np.exp(-(fine - stop) / 250.0))
     ramp = np.where(fine < 0.5 * start, GROWTH_TEMPERATURE_C - 60.0 * (1.0 - fine / (0.5 * start)), ramp)
     sample_c = ramp + wander
-    pyro_error, tc_error = rng.normal(size=2) * (setup.pyrometer_calibration_c, setup.thermocouple_calibration_c)
-    gauge = OXYGEN_TORR * (1.0 + setup.gauge_calibration * rng.normal())
+    pyro_error, tc_error = rng.normal(size=2) * (realism.pyrometer_calibration_c, realism.thermocouple_calibration_c)
+    gauge = OXYGEN_TORR * (1.0 + realism.gauge_calibration * rng.normal())
 
     def channel(
         name: str, unit: str, limits: tuple[float, float], true: FloatArray, noise: float, spike: float
     ) -> LoggedChannel:
         time = _times(end, stop, setup, rng)
         values = np.interp(time, fine, true) + noise * rng.normal(size=len(time))
-        values += spike * (rng.uniform(size=len(time)) < setup.spike_probability)
+        values += spike * (rng.uniform(size=len(time)) < realism.log_spike_probability)
         return LoggedChannel(name, unit, limits, time, np.clip(values, *limits))
 
     open_now = {name: np.zeros(len(fine)) for name in SHUTTERS.values()}
@@ -114,11 +101,11 @@ def simulate_growth_log(truth: FilmTruth, setup: GrowthLogSetup, rng: np.random.
     flat = np.ones_like(fine)
     channels = [
         channel(PYROMETER, "C", (setup.pyrometer_low_c, setup.pyrometer_high_c), sample_c + pyro_error,
-                setup.pyrometer_noise_c, 40.0),
-        channel(THERMOCOUPLE, "C", (-200.0, 1370.0), sample_c + tc_error, setup.thermocouple_noise_c, 25.0),
-        channel(GAUGE, "torr", (1e-11, 1e-3), gauge * flat, setup.gauge_noise * gauge, 3e-5),
-        channel(SOURCE, "C", (0.0, 600.0), SOURCE_C * flat, 0.05, 0.0),
-        channel(FLOW, "torr", (-0.01, 1.0), ttip, 0.0005, 0.0),
+                realism.pyrometer_noise_c, 40.0),
+        channel(THERMOCOUPLE, "C", (-200.0, 1370.0), sample_c + tc_error, realism.thermocouple_noise_c, 25.0),
+        channel(GAUGE, "torr", (1e-11, 1e-3), gauge * flat, realism.gauge_noise * gauge, 3e-5),
+        channel(SOURCE, "C", (0.0, 600.0), SOURCE_C * flat, realism.source_noise_c, 0.0),
+        channel(FLOW, "torr", (-0.01, 1.0), ttip, realism.flow_noise_torr, 0.0),
     ]  # fmt: skip
     for name, is_open in open_now.items():
         if not is_open.any():

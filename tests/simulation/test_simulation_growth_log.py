@@ -16,9 +16,19 @@ from rutile_assets.simulation.growth_log import (
     simulate_rheed,
     spot_intensity,
 )
-from rutile_assets.simulation.growth_steps import BETWEEN_S, PYROMETER, SHUTTERS, growth_truth, layers_per_s, steps
+from rutile_assets.simulation.growth_steps import (
+    BETWEEN_S,
+    GAUGE,
+    PYROMETER,
+    SHUTTERS,
+    SOURCE,
+    THERMOCOUPLE,
+    growth_truth,
+    layers_per_s,
+    steps,
+)
 from rutile_assets.simulation.noise import generator
-from rutile_assets.simulation.realism import IDEAL
+from rutile_assets.simulation.realism import IDEAL, Realism
 from rutile_assets.simulation.truth import TRILAYER, UNCAPPED, film_truth
 
 
@@ -34,12 +44,23 @@ def test_shutters_open_one_after_the_other_for_thickness_over_rate() -> None:
 def test_the_pyrometer_stands_at_its_limit_below_it_and_the_logger_pauses() -> None:
     truth = film_truth("SIM", TRILAYER, 3.8, IDEAL, generator(0, "SIM", "film"))
     setup = GrowthLogSetup()
-    channels = {c.name: c for c in simulate_growth_log(truth, setup, generator(0, "log"))}
+    channels = {c.name: c for c in simulate_growth_log(truth, setup, Realism(), generator(0, "log"))}
     pyro = channels[PYROMETER]
     assert pyro.values.min() == setup.pyrometer_low_c
     assert (np.diff(pyro.time_s) > 0).all()
     assert np.diff(pyro.time_s).max() == pytest.approx(setup.pause_s + setup.sampling_s, abs=2.5)
     assert set(channels[SHUTTERS["TiO2"]].values) == {0.0, 1.0}
+
+
+def test_an_ideal_chamber_reads_what_is_there() -> None:
+    truth = film_truth("SIM", TRILAYER, 3.8, IDEAL, generator(0, "SIM", "film"))
+    channels = {c.name: c for c in simulate_growth_log(truth, GrowthLogSetup(), IDEAL, generator(0, "log"))}
+    grown = [(layer.material, layer.thickness_nm) for layer in truth.layers]
+    start, stop = steps(grown)[0][1], steps(grown)[-1][2]
+    for name, value in ((PYROMETER, 300.0), (THERMOCOUPLE, 300.0), (GAUGE, 5e-6), (SOURCE, 175.0)):
+        channel = channels[name]
+        inside = (channel.time_s > start + 2.0) & (channel.time_s < stop - 2.0)
+        np.testing.assert_allclose(channel.values[inside], value, rtol=1e-12)
 
 
 def test_the_spot_repeats_with_each_layer_and_its_wave_dies() -> None:

@@ -19,7 +19,7 @@ from rutile_assets.provenance.film import Film, Outcome, RawFile
 from rutile_assets.simulation.growth_log import GrowthLogSetup, paradim_text, simulate_growth_log
 from rutile_assets.simulation.growth_steps import PYROMETER, SHUTTERS, growth_truth
 from rutile_assets.simulation.noise import generator
-from rutile_assets.simulation.realism import IDEAL
+from rutile_assets.simulation.realism import IDEAL, Realism
 from rutile_assets.simulation.truth import UNCAPPED, film_truth
 from rutile_assets.techniques.growth_log.assets import (
     channels_of,
@@ -37,17 +37,26 @@ def _correlated(count: int, memory: float, rng: np.random.Generator) -> np.ndarr
     return lfilter([np.sqrt(1 - forget**2)], [1, -forget], rng.normal(size=count + 500))[500:]
 
 
-@pytest.mark.parametrize(("memory", "white", "count"), [(0.01, 0.0, 400), (3, 0.3, 400), (8, 0.3, 400), (3, 0.3, 100)])
+@pytest.mark.parametrize(
+    ("memory", "white", "count"),
+    [
+        (0.01, 0.0, 400),
+        (8, 0.3, 400),
+        pytest.param(3, 0.3, 400, marks=pytest.mark.slow),
+        pytest.param(3, 0.3, 100, marks=pytest.mark.slow),
+    ],
+)
 def test_pulls_of_a_correlated_mean_have_mean_0_and_width_1(memory: float, white: float, count: int) -> None:
+    """Widths over 2000 other seeds: 0.97 to 1.03; the width of 600 has an error of 0.03."""
     pulls, naive = [], []
-    for seed in range(300):
+    for seed in range(600):
         rng = np.random.default_rng([seed, 41])
         values = 300 + _correlated(count, memory, rng) + white * rng.normal(size=count)
         values += rng.normal() * np.linspace(-1, 1, count)
         mean, std = mean_and_std(values)
         pulls.append((mean - 300) / std)
         naive.append((mean - 300) / (values.std() / np.sqrt(count)))
-    assert abs(np.mean(pulls)) < 0.1 + 2 / np.sqrt(300)
+    assert abs(np.mean(pulls)) < 0.1 + 2 / np.sqrt(600)
     assert 0.9 < np.std(pulls, ddof=1) < 1.1
     assert memory < 1 or np.std(naive) > 1.6
 
@@ -156,7 +165,7 @@ def test_a_simulated_log_gives_the_truth_back_and_keeps_its_pause(tmp_path: Path
     pulls = []
     for seed in range(6):
         truth = film_truth("SIM", UNCAPPED, 3.5, IDEAL, generator(seed, "SIM", "film"))
-        channels = simulate_growth_log(truth, GrowthLogSetup(), generator(seed, "SIM", "growth_log"))
+        channels = simulate_growth_log(truth, GrowthLogSetup(), Realism(), generator(seed, "SIM", "growth_log"))
         paths = {}
         for channel in channels:
             paths[f"growth_log/{channel.name}.txt"] = tmp_path / f"{channel.name}.txt"

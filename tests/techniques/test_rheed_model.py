@@ -20,10 +20,12 @@ CHOSEN = RheedParameters()
 TIME = 2.0 * np.arange(100)
 
 
-def _sequence(rate: float, noise: float, rng: np.random.Generator, damping_s: float = 120.0) -> np.ndarray:
+def _sequence(
+    rate: float, noise: float, rng: np.random.Generator, damping_s: float = 120.0, amplitude: float = 0.25
+) -> np.ndarray:
     """Exposed over each interval, cusped at whole layers, an exponential drift: none of it in the fit."""
     inside = (np.arange(9) + 0.5) / 9 * 2.0
-    fine = spot_intensity((TIME[:, None] + inside).ravel(), rate, RheedSetup(damping_s=damping_s))
+    fine = spot_intensity((TIME[:, None] + inside).ravel(), rate, RheedSetup(damping_s=damping_s, amplitude=amplitude))
     return 1000 * fine.reshape(-1, 9).mean(axis=1) + noise * rng.normal(size=len(TIME))
 
 
@@ -36,6 +38,21 @@ def test_pulls_of_the_growth_rate_have_mean_0_and_width_1() -> None:
         assert found.found
         pulls.append((found.frequency_hz - rate) / found.frequency_std_hz)
     assert abs(np.mean(pulls)) < 0.1 + 2 / np.sqrt(200)
+    assert 0.9 < np.std(pulls, ddof=1) < 1.1
+
+
+@pytest.mark.slow
+def test_pulls_of_the_growth_rate_where_the_wave_dies_in_noise() -> None:
+    """Amplitude 100 in noise of 40, gone after two cycles: seen in one of four, and then honest."""
+    pulls = []
+    for seed in range(700):
+        rng = np.random.default_rng([seed, 6])
+        rate = 0.031 * (1 + 0.1 * rng.normal())
+        found = fit_oscillation(TIME, _sequence(rate, 40.0, rng, damping_s=60.0, amplitude=0.1))
+        if found.found:
+            pulls.append((found.frequency_hz - rate) / found.frequency_std_hz)
+    assert len(pulls) >= 140
+    assert abs(np.mean(pulls)) < 0.1 + 2 / np.sqrt(len(pulls))
     assert 0.9 < np.std(pulls, ddof=1) < 1.1
 
 
