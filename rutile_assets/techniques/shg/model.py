@@ -58,7 +58,8 @@ class ShgFitParameters:
     offset_deg : float
         The azimuth's zero may be off by so much, either way [deg].
     least_delta_bic : float
-        Difference of BIC below which no symmetry is told from the next best.
+        Difference of BIC below which no symmetry is told from the next best, and of twice the log-likelihood below
+        which dipole and quadrupole are not told apart.
     fewest_counts : float
         Counts in the highest point below which nothing is told [counts].
     largest_chi_square : float
@@ -181,6 +182,9 @@ def decide(
 ) -> Symmetry:
     """Tell the symmetry of the second harmonic by BIC, or that it cannot be told.
 
+    BIC prefers a dipole to a quadrupole of the same shape for its fewer parameters; a verdict therefore needs the other
+    tensor to be less likely as well, by `least_delta_bic` in twice the log-likelihood, whatever its phases.
+
     I(phi) = exposure |sum of elements times amplitudes|^2 + background, counts by Poisson's law; the number of
     parameters in BIC is the rank of the Jacobian. Elements of a metal are complex: each hypothesis is tried with one
     phase for all its elements and with free ones, and the better counts.
@@ -222,7 +226,11 @@ def decide(
     order = sorted(least, key=lambda name: least[name])
     margin = least[order[1]] - least[order[0]]
     best = min(fits, key=lambda f: f.bic)
-    reasons = [*_reasons(points, incidence_deg, chosen, best, margin), *_alike(fits, best)]
+    reasons = [
+        *_reasons(points, incidence_deg, chosen, best, margin),
+        *_not_excluded(fits, order[0], chosen),
+        *_alike(fits, best),
+    ]
     verdict = UNDECIDED if reasons else {"dipole": DIPOLE, "quadrupole": QUADRUPOLE, "both": BOTH}[order[0]]
     notes = [CAVEAT, *reasons]
     if best.hypothesis.is_complex:
@@ -268,6 +276,18 @@ def _reasons(
     if margin < chosen.least_delta_bic:
         reasons.append(f"The next best kind is {margin:.1f} in BIC away: {chosen.least_delta_bic:g} are needed.")
     return reasons
+
+
+def _not_excluded(fits: tuple[ShgFit, ...], winner: str, chosen: ShgFitParameters) -> list[str]:
+    """Three of the quadrupole's six combinations look like a dipole: fewer parameters alone are no evidence."""
+    loser = {"dipole": "quadrupole", "quadrupole": "dipole"}.get(winner)
+    likely = {
+        source: max((f.log_likelihood for f in fits if f.hypothesis.source == source), default=-np.inf)
+        for source in (winner, loser)
+    }
+    if loser is None or 2.0 * (likely[winner] - likely[loser]) >= chosen.least_delta_bic:
+        return []
+    return [f"A {loser} describes it as well, with more parameters: the {winner} is only the simpler one."]
 
 
 def _alike(fits: tuple[ShgFit, ...], best: ShgFit) -> list[str]:
