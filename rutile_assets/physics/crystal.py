@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import periodictable as pt
 from periodictable import cromermann
+from scipy.special import ndtr
 
 from rutile_assets.errors import InvalidRecord
 
@@ -16,6 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
 
 DEBYE_WALLER_ANGSTROM2 = 0.4
+SURFACE_REACH = 5.0  # standard deviations of a surface's height beyond which a plane is whole or absent
 HC_KEV_ANGSTROM = 12.398419843320026
 
 
@@ -139,6 +141,29 @@ def plane_factor(
     metal, oxygen = _forms(lattice.metal, np.ascontiguousarray(total).tobytes(), wavelength_angstrom)
     aside = 2.0 * np.cos(2.0 * np.pi * h_minus_k * lattice.u)
     return np.asarray(2.0 * metal + oxygen * (aside + 2.0 * np.cos(2.0 * lattice.u * q_per_angstrom * d_angstrom)))
+
+
+def plane_occupancies(planes: float, spread: float, first: int = 0) -> FloatArray:
+    """Return how much of each plane of a film is there, from plane `first` (0 is the lowest) to the last, (K,).
+
+    The surface stands at height H, in planes, a Gaussian of mean `planes` and standard deviation `spread` over the
+    terraces that scatter together; plane k is there to the mean of clip(H - k, 0, 1). The sum over all planes is
+    `planes`; without a spread the last plane alone is broken.
+
+    Parameters
+    ----------
+    planes, spread : float
+        Mean and standard deviation of the height [planes]; `planes` several `spread` above 0.
+    first : int
+        The first plane that is asked for.
+    """
+    last = int(np.ceil(planes + SURFACE_REACH * spread))
+    above = planes - np.arange(first, max(last, first + 1) + 1)
+    if spread <= 0.0:
+        return np.asarray(np.clip(above[:-1], 0.0, 1.0))
+    u = above / spread
+    higher = above * ndtr(u) + spread * np.exp(-0.5 * u**2) / np.sqrt(2.0 * np.pi)
+    return np.asarray(higher[:-1] - higher[1:])
 
 
 @lru_cache(maxsize=256)

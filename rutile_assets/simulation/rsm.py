@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import voigt_profile
 
 from rutile_assets.constants import CU_K_ALPHA1_ANGSTROM
-from rutile_assets.physics.crystal import plane_factor, rutile
+from rutile_assets.physics.crystal import plane_factor, plane_occupancies, rutile
 from rutile_assets.physics.reciprocal import Hkl, Reflection, momentum, reflection
 from rutile_assets.simulation.realism import Realism
 from rutile_assets.simulation.truth import FilmTruth, plane_spacing_nm, relaxation
@@ -82,6 +82,8 @@ class Film:
         Standard deviation of the lattice's tilt [deg].
     fraction : float
         Of the film's volume.
+    spread : float
+        Standard deviation of the surface's height over terraces that scatter together [planes].
     """
 
     q_parallel: float
@@ -89,9 +91,10 @@ class Film:
     planes: float
     mosaic_deg: float
     fraction: float = 1.0
+    spread: float = 0.0
 
 
-def film_of(truth: FilmTruth, here: Reflection) -> Film:
+def film_of(truth: FilmTruth, here: Reflection, terrace_share: float = 0.0) -> Film:
     """Return where the film's rod stands: both in-plane lattices relaxed by their own part."""
     t = truth.film.thickness_nm
     bulk, below = rutile("RuO2"), rutile("TiO2")
@@ -102,7 +105,8 @@ def film_of(truth: FilmTruth, here: Reflection) -> Film:
     q = np.array([2.0 * np.pi * m / c, 2.0 * np.pi * (h - k) / (np.sqrt(2.0) * a)])
     direction = np.array([here.q_001, here.q_1m10]) / here.parallel
     spacing = 10.0 * plane_spacing_nm("RuO2", t)
-    return Film(float(q @ direction), spacing, 10.0 * t / spacing, 0.01 + 0.25 * along)
+    spread = terrace_share * 10.0 * truth.film.roughness_nm / spacing
+    return Film(float(q @ direction), spacing, 10.0 * t / spacing, 0.01 + 0.25 * along, spread=spread)
 
 
 def expected_rate(
@@ -133,9 +137,14 @@ def expected_rate(
     sigma_r = setup.two_theta_fwhm_deg / FWHM_PER_SIGMA
     polarisation = (1.0 + np.cos(np.radians(two_theta_deg)) ** 2) / 2.0
 
-    def seen(centre: float, mosaic_deg: float, square: Callable[[FloatArray], FloatArray] | None) -> FloatArray:
+    def seen(
+        centre: float,
+        mosaic_deg: float,
+        square: Callable[[FloatArray], FloatArray] | None,
+        wider: float = 0.0,
+    ) -> FloatArray:
         spread = np.hypot(sigma_a, mosaic_deg)
-        xx = (aside[0] * spread) ** 2 + (radial[0] * sigma_r) ** 2 + COHERENCE_PER_ANGSTROM**2
+        xx = (aside[0] * spread) ** 2 + (radial[0] * sigma_r) ** 2 + COHERENCE_PER_ANGSTROM**2 + wider
         xz = aside[0] * aside[1] * spread**2 + radial[0] * radial[1] * sigma_r**2
         zz = (aside[1] * spread) ** 2 + (radial[1] * sigma_r) ** 2
         off = centre - parallel
@@ -162,17 +171,25 @@ def expected_rate(
         def ladder(q: FloatArray, film: Film = film) -> ComplexArray:
             return _ladder(here, film, q)
 
-        apart = film.q_parallel - here.parallel
-        overlap = float(np.exp(-(apart**2) / (8.0 * COHERENCE_PER_ANGSTROM**2)))
         part = film.fraction * seen(film.q_parallel, film.mosaic_deg, lambda q: np.abs(ladder(q)) ** 2)
-        cross = seen(
-            0.5 * (here.parallel + film.q_parallel),
-            film.mosaic_deg,
-            lambda q: 2.0 * np.real(ladder(q) * np.conj(rod(q))),
-        )
+        centre, overlap, wider = _overlap(here, film)
+        cross = seen(centre, 0.0, lambda q: 2.0 * np.real(ladder(q) * np.conj(rod(q))), wider)
         total = total + part + film.fraction * overlap * cross
         alone = alone + part
     return polarisation * np.maximum(total, 0.0), polarisation * alone
+
+
+def _overlap(here: Reflection, film: Film) -> tuple[float, float, float]:
+    """Return where along the plane film and rod interfere [1/angstrom], how much, and its variance [1/angstrom^2].
+
+    A block of the mosaic tilted so far that its rod stands m aside overlaps the substrate's rod to
+    exp(-(apart + m)^2 / 8 C^2), half-way between the two; this is that, summed over the Gaussian law of m.
+    """
+    apart, tilt = film.q_parallel - here.parallel, (here.q_110 * np.radians(film.mosaic_deg)) ** 2
+    reach = 4.0 * COHERENCE_PER_ANGSTROM**2
+    near = reach / (reach + tilt)
+    overlap = np.sqrt(near) * np.exp(-0.5 * apart**2 / (reach + tilt))
+    return here.parallel + 0.5 * apart * near, float(overlap), float(0.25 * tilt * near)
 
 
 def _blurred_rod(here: Reflection, q: FloatArray, deviation: FloatArray) -> FloatArray:
@@ -205,8 +222,7 @@ def _ladder(here: Reflection, film: Film, q: FloatArray) -> ComplexArray:
     height = 0.5 * (below + film.spacing_angstrom)
     factor = _factor("RuO2", here, q, film.spacing_angstrom)
     total = np.zeros(q.shape, dtype=np.complex128)
-    for number in range(int(np.floor(film.planes)) + 1):
-        occupied = min(1.0, film.planes - number)
+    for number, occupied in enumerate(plane_occupancies(film.planes, film.spread)):
         total += occupied * np.exp(1j * ((q - centre) * number * film.spacing_angstrom))
     return np.asarray(factor * total * np.exp(1j * (q - here.q_110) * height))
 
@@ -214,7 +230,7 @@ def _ladder(here: Reflection, film: Film, q: FloatArray) -> ComplexArray:
 def simulate_rsm(truth: FilmTruth, setup: RsmSetup, realism: Realism, rng: np.random.Generator) -> list[XrayScan]:
     """Return coupled scans, each at its own offset of omega or chi, as the instrument writes them."""
     here = reflection(rutile("TiO2"), setup.hkl)
-    return simulate_films(here, (film_of(truth, here),), setup, realism, rng)
+    return simulate_films(here, (film_of(truth, here, realism.terrace_share),), setup, realism, rng)
 
 
 def simulate_films(

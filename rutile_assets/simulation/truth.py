@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
 
 from rutile_assets.constants import ELEMENTARY_CHARGE_C
+from rutile_assets.physics.crystal import rutile
 from rutile_assets.simulation.growth_steps import FILMED_NM, growth_truth, layers_per_s
 from rutile_assets.simulation.realism import Realism
 from rutile_assets.simulation.shg import dipole_fraction, ss_fraction
@@ -218,6 +219,12 @@ class FilmTruth:
                 TrueQuantity("planes_count", subject, layer.thickness_nm / spacing, layer.material),
                 TrueQuantity("plane_spacing_nm", subject, spacing, layer.material),
                 TrueQuantity("laue_thickness_nm", subject, layer.thickness_nm, layer.material),
+                TrueQuantity(
+                    "strain_out_of_plane_percent",
+                    subject,
+                    100.0 * (spacing / rutile(layer.material).d110_nm - 1.0),
+                    layer.material,
+                ),
             ]
         below = [layer.roughness_nm for layer in self.layers if layer.role == "buffer"]
         found += [

@@ -1,7 +1,7 @@
 """Theta-2theta scans across the substrate's (110) peak, summed plane by plane.
 
-Finer than the fit: every plane is a term, the last one partly occupied, the divergence a dense sum; the fit has closed
-geometric sums and three nodes.
+Finer than the fit: every plane is a term, the top ones occupied as the terraces of the surface leave them, the
+divergence a dense sum; the fit has closed geometric sums and three nodes, and is not told how rough a surface is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rutile_assets.constants import CU_K_ALPHA1_ANGSTROM
-from rutile_assets.physics.crystal import plane_factor, rutile
+from rutile_assets.physics.crystal import plane_factor, plane_occupancies, rutile
 from rutile_assets.simulation.realism import Realism
 from rutile_assets.simulation.truth import FilmTruth, plane_spacing_nm
 from rutile_assets.simulation.writers.scan import XrayScan
@@ -57,10 +57,10 @@ class XrdSetup:
         return np.asarray(self.two_theta_start_deg + self.two_theta_step_deg * np.arange(points))
 
 
-def amplitude(truth: FilmTruth, q_per_angstrom: FloatArray) -> ComplexArray:
+def amplitude(truth: FilmTruth, q_per_angstrom: FloatArray, terrace_share: float = 0.0) -> ComplexArray:
     """Return the amplitude of substrate, buffer and layers at (Q,) [1/angstrom], plane by plane.
 
-    Gaps between materials are the mean of the two spacings.
+    Gaps between materials are the mean of the two spacings. `terrace_share` as in `Realism`.
     """
     wave, q = CU_K_ALPHA1_ANGSTROM.value, q_per_angstrom
     below = 10.0 * rutile("TiO2").d110_nm
@@ -73,16 +73,17 @@ def amplitude(truth: FilmTruth, q_per_angstrom: FloatArray) -> ComplexArray:
         planes = 10.0 * layer.thickness_nm / spacing
         height += 0.5 * (below + spacing)
         factor = plane_factor(layer.material, q, spacing, wave)
-        whole = int(np.floor(planes))
-        for number in range(whole + 1):
-            occupied = min(1.0, planes - number)
+        occupancies = plane_occupancies(planes, terrace_share * 10.0 * layer.roughness_nm / spacing)
+        for number, occupied in enumerate(occupancies):
             total = total + occupied * factor * np.exp(1j * q * (height + number * spacing))
         height += (planes - 1.0) * spacing
         below = spacing
     return np.asarray(total)
 
 
-def expected_counts(truth: FilmTruth, setup: XrdSetup, two_theta_deg: FloatArray) -> FloatArray:
+def expected_counts(
+    truth: FilmTruth, setup: XrdSetup, two_theta_deg: FloatArray, terrace_share: float = 0.0
+) -> FloatArray:
     """Return the counts of an open detector at (P,) true angles [deg], without noise."""
     sigma = setup.resolution_fwhm_deg / FWHM_PER_SIGMA
     offsets = np.linspace(-5.0, 5.0, NODES)
@@ -93,7 +94,7 @@ def expected_counts(truth: FilmTruth, setup: XrdSetup, two_theta_deg: FloatArray
         ray = np.radians(two_theta_deg + sigma * offset)
         q = 4.0 * np.pi * np.sin(ray / 2.0) / CU_K_ALPHA1_ANGSTROM.value
         geometry = (1.0 + np.cos(ray) ** 2) / (2.0 * np.sin(ray) * np.sin(ray / 2.0))
-        rate += weight * geometry * np.abs(amplitude(truth, q)) ** 2
+        rate += weight * geometry * np.abs(amplitude(truth, q, terrace_share)) ** 2
     peak = 2.0 * np.degrees(np.arcsin(CU_K_ALPHA1_ANGSTROM.value / (20.0 * rutile("TiO2").d110_nm)))
     outside = np.abs(two_theta_deg - peak) > 0.12
     return np.asarray(rate * setup.brightest_counts / rate[outside].max() + setup.background_counts)
@@ -102,7 +103,8 @@ def expected_counts(truth: FilmTruth, setup: XrdSetup, two_theta_deg: FloatArray
 def simulate_xrd(truth: FilmTruth, setup: XrdSetup, realism: Realism, rng: np.random.Generator) -> XrayScan:
     """Return a scan as the instrument writes it: detected counts behind the absorbers that it believes in."""
     shown = setup.two_theta_deg
-    counts = expected_counts(truth, setup, shown - realism.two_theta_zero_deg * rng.normal())
+    angle = shown - realism.two_theta_zero_deg * rng.normal()
+    counts = expected_counts(truth, setup, angle, realism.terrace_share)
     believed = np.array([1.0, 12.0, 148.0, 1750.0])
     errors = realism.attenuator_error * rng.normal(size=4)
     true_factors = believed * np.where(believed > 1.0, 1.0 + errors, 1.0)

@@ -166,6 +166,7 @@ def test_thirty_counts_with_free_widths_stay_within_the_bar(nominal_nm: float) -
     assert abs(q.values[0] - film.q_parallel) < 4.0 * q.std[0] + 2e-4
 
 
+@pytest.mark.slow
 def test_pulls_of_a_map_at_few_and_at_many_counts() -> None:
     for counts, nominal_nm in ((30.0, 6.5), (1000.0, 3.9)):
         setup = RsmSetup((3, 3, 2), aside_step_deg=0.06, two_theta_step_deg=0.25, film_counts=counts)

@@ -6,6 +6,7 @@ so that a film's in-plane lattice is measured against the substrate's on the sam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from rutile_assets.errors import FitFailed
-from rutile_assets.physics.counting import deviance_residual
+from rutile_assets.physics.counting import deviance_residual, deviance_slope, inverse, poisson_information
 from rutile_assets.physics.crystal import DEFAULT_LATTICES, plane_factor, rutile
 from rutile_assets.physics.reciprocal import Reflection, momentum, reflection
 
@@ -24,13 +25,19 @@ BoolArray = npt.NDArray[np.bool_]
 
 ABSORPTION_PER_PLANE = 1e-4
 SCREENING_POINTS, SCREENING_STEPS = 2000, 15
-DARK = 1e-4  # of an envelope's maximum: amplitudes below are nothing
+DARK = 1e-7  # of an envelope's maximum: amplitudes below are nothing
 COHERENCE_PER_ANGSTROM = 0.003  # start of the rods' own width
 LOOSE = 1.0  # hold on phase and log width where film and rod do not overlap
 SMALLEST_SECOND = 0.1  # part of the film's intensity that makes a second component
-ONE, TWO = 13, 17  # parameters of a film of one and of two components
+STEP = 1e-7  # of a parameter, for slopes of the rate
+ONE, TWO = 14, 18  # parameters of a film of one and of two components
 Q_SUB, WIDTH_SUB, Q_FILM, WIDTH_FILM, Q110_FILM, PLANES, RATIO, NORMAL_ZERO, SHEAR, PHASE, COHERENCE = range(2, 13)
-Q_SECOND, WIDTH_SECOND, Q110_SECOND, SCALE_SECOND = range(13, 17)
+ROD_SHEAR = 13
+Q_SECOND, WIDTH_SECOND, Q110_SECOND, SCALE_SECOND = range(14, 18)
+# what moves the amplitude of each
+ROD = (Q_SUB, WIDTH_SUB, NORMAL_ZERO, ROD_SHEAR, COHERENCE)
+FILM = (Q_SUB, Q_FILM, WIDTH_FILM, Q110_FILM, PLANES, NORMAL_ZERO, SHEAR, COHERENCE)
+SECOND = (Q_SUB, Q_SECOND, WIDTH_SECOND, Q110_SECOND, PLANES, NORMAL_ZERO, SHEAR, COHERENCE)
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,7 @@ class MapFit:
     substrate, film : str
         Materials.
     vector, covariance : ndarray
-        (n,) and (n, n); 13 parameters for one component, 17 for two.
+        (n,) and (n, n); 14 parameters for one component, 18 for two.
     reduced_chi_square, delta_bic : float
         With counting noise alone; BIC of one component minus BIC of two (on every n-th point where one suffices).
     expected : ndarray
@@ -294,8 +301,8 @@ class MapModel:
     its width, its centre along the normal, number of planes, log of its amplitude against the ideal one; the zero along
     the normal; the slope of the peak (mosaic tilts the lattice, which moves the normal component with the in-plane
     one); the phase that the gap below the film adds; log of the rods' own width, which says how far apart film and
-    substrate still interfere. A second component has centre, log width, normal centre, log10
-    scale.
+    substrate still interfere; the slope of the rod (the resolution's ellipse lies aslant). A second component has
+    centre, log width, normal centre, log10 scale.
     """
 
     reflection: Reflection
@@ -306,26 +313,59 @@ class MapModel:
 
     def rate(self, vector: FloatArray, plane: Plane) -> FloatArray:
         """Return the count rate at the (P,) points of a plane."""
-        seen = np.zeros_like(plane.q_normal)
-        film_off = plane.q_parallel - vector[Q_SUB] - vector[Q_FILM]
-        rod = _envelope(plane.q_parallel - vector[Q_SUB], vector[WIDTH_SUB])
-        film = _envelope(film_off, vector[WIDTH_FILM])
-        lit = (rod > DARK * rod.max()) | (film > DARK * film.max())
-        normal = plane.q_normal[lit] - vector[NORMAL_ZERO]
-        ladder = self._ladder(plane, lit, normal - vector[SHEAR] * film_off[lit], vector[Q110_FILM], vector[PLANES])
-        first = self._rod(plane, lit, normal) * rod[lit]
-        other = ladder * film[lit] * np.exp(vector[RATIO])
-        both = other * np.conj(first)
+        return self._added(vector, plane, self._parts(vector, plane))
+
+    def slopes(self, vector: FloatArray, plane: Plane) -> tuple[FloatArray, FloatArray]:
+        """Return the count rate, (P,), and its derivatives by the parameters, (P, n); only what moves is summed."""
+        parts = self._parts(vector, plane)
+        rate = self._added(vector, plane, parts)
+        slopes = np.empty((len(rate), len(vector)))
+        for place in range(len(vector)):
+            moved = vector.copy()
+            moved[place] += STEP
+            slopes[:, place] = (self._added(moved, plane, self._parts(moved, plane, parts, place)) - rate) / STEP
+        return rate, slopes
+
+    def _parts(
+        self, vector: FloatArray, plane: Plane, known: Sequence[ComplexArray] | None = None, moved: int = -1
+    ) -> tuple[ComplexArray, ...]:
+        """Return the amplitudes of rod, film and second component, (P,) each; `known` where `moved` leaves them."""
+        off = plane.q_parallel - vector[Q_SUB]
+        normal = plane.q_normal - vector[NORMAL_ZERO]
+        places = [(0, ROD, Q_SUB, WIDTH_SUB), (1, FILM, Q_FILM, WIDTH_FILM), (2, SECOND, Q_SECOND, WIDTH_SECOND)]
+        found = []
+        for number, mine, centre, width in places[: 3 if len(vector) == TWO else 2]:
+            if known is not None and moved not in mine:
+                found.append(known[number])
+                continue
+            aside = off - (vector[centre] if number else 0.0)
+            envelope = _envelope(aside, self._width(plane, vector[width], vector[COHERENCE]))
+            lit = envelope > DARK * envelope.max()
+            leaning = normal[lit] - vector[SHEAR if number else ROD_SHEAR] * aside[lit]
+            amplitude = np.zeros(len(off), dtype=np.complex128)
+            if number:
+                q110 = vector[Q110_SECOND if number == 2 else Q110_FILM]
+                amplitude[lit] = self._ladder(plane, lit, leaning, q110, vector[PLANES]) * envelope[lit]
+            else:
+                amplitude[lit] = self._rod(plane, lit, leaning) * envelope[lit]
+            found.append(amplitude)
+        return tuple(found)
+
+    def _added(self, vector: FloatArray, plane: Plane, parts: Sequence[ComplexArray]) -> FloatArray:
+        """Return the rate (P,): rod and film in amplitude as far as they overlap, the second component in intensity."""
+        first, other = parts[0], parts[1] * np.exp(vector[RATIO])
         overlap = np.exp(-0.125 * (vector[Q_FILM] / np.exp(vector[COHERENCE])) ** 2 + 1j * vector[PHASE])
-        seen[lit] = np.maximum(np.abs(first) ** 2 + np.abs(other) ** 2 + 2.0 * (overlap * both).real, 0.0)
+        both = (overlap * other * np.conj(first)).real
+        seen = np.maximum(_square(first) + _square(other) + 2.0 * both, 0.0)
         if len(vector) == TWO:
-            off = plane.q_parallel - vector[Q_SUB] - vector[Q_SECOND]
-            aside = _envelope(off, vector[WIDTH_SECOND])
-            lit = aside > DARK * aside.max()
-            normal = plane.q_normal[lit] - vector[NORMAL_ZERO] - vector[SHEAR] * off[lit]
-            second = self._ladder(plane, lit, normal, vector[Q110_SECOND], vector[PLANES])
-            seen[lit] += 10.0 ** vector[SCALE_SECOND] * (aside[lit] * np.abs(second)) ** 2
+            seen = seen + 10.0 ** vector[SCALE_SECOND] * _square(parts[2])
         return np.asarray(10.0 ** vector[0] * plane.polarisation * seen + 10.0 ** vector[1])
+
+    def _width(self, plane: Plane, log_width: float, log_coherence: float) -> FloatArray:
+        """Return a rod's width at each point, (P,): mosaic and resolution are angles, and grow with Q."""
+        width = np.exp(log_width)
+        angular = max(1.0 - float(np.exp(2.0 * (log_coherence - log_width))), 0.0)
+        return np.asarray(width * np.sqrt(1.0 + angular * ((plane.q_normal / self.reflection.q_110) ** 2 - 1.0)))
 
     def _factor(self, material: str, plane: Plane, spacing: float) -> ComplexArray:
         h, k, _ = self.reflection.hkl
@@ -353,10 +393,13 @@ class MapModel:
         return np.asarray(self._factor(self.film, plane, spacing)[lit] * first * total)
 
 
-def _envelope(off: FloatArray, log_width: float) -> FloatArray:
-    """Return the root of a normalised Gaussian of standard deviation exp(log_width)."""
-    width = np.exp(log_width)
+def _envelope(off: FloatArray, width: FloatArray) -> FloatArray:
+    """Return the root of a normalised Gaussian of standard deviation `width`, (P,)."""
     return np.asarray(np.exp(-0.25 * (off / width) ** 2) / np.sqrt(width))
+
+
+def _square(amplitude: ComplexArray) -> FloatArray:
+    return np.asarray(amplitude.real**2 + amplitude.imag**2)
 
 
 def fit_map(plane: Plane, substrate: str, film: str, nominal_nm: float, chosen: RsmFitParameters) -> MapFit:
@@ -422,20 +465,13 @@ def refine(plane: Plane, model: MapModel, start: FloatArray) -> tuple[FloatArray
 
 def covariance_at(model: MapModel, plane: Plane, vector: FloatArray) -> FloatArray:
     """Return the inverse of the Poisson information, (n, n); right at few counts, too, unlike J^T J of residuals."""
-    expected = model.rate(vector, plane) * plane.exposure
-    slopes = np.empty((len(expected), len(vector)))
-    for i in range(len(vector)):
-        step = np.zeros_like(vector)
-        step[i] = 1e-5 * max(1.0, abs(vector[i])) if i not in (Q_SUB, Q_FILM, NORMAL_ZERO) else 1e-6
-        up, down = (model.rate(vector + s * step, plane) * plane.exposure for s in (1.0, -1.0))
-        slopes[:, i] = (up - down) / (2.0 * step[i])
-    information = (slopes / expected[:, None]).T @ slopes
+    rate, slopes = model.slopes(vector, plane)
+    information = poisson_information(slopes * plane.exposure[:, None], rate * plane.exposure)
     information[NORMAL_ZERO, NORMAL_ZERO] += plane.normal_std_per_angstrom**-2
     information[Q_SUB, Q_SUB] += plane.parallel_std_per_angstrom**-2
-    for loose in (PHASE, COHERENCE):
+    for loose in (PHASE, COHERENCE, ROD_SHEAR):
         information[loose, loose] += LOOSE**-2
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-300))
-    return np.asarray(np.linalg.pinv(information * np.outer(scale, scale)) * np.outer(scale, scale))
+    return inverse(information)
 
 
 def _bulk(here: Reflection, film: str, lattices: str) -> Reflection:
@@ -461,8 +497,9 @@ def second_fraction(vector: FloatArray) -> float:
 
 def _least_squares(model: MapModel, plane: Plane, start: FloatArray, steps: int = 60) -> Any:
     reach = np.array(
-        [4.0, 3.0, 0.02, 2.5, 0.35, 2.5, 0.35, np.inf, 2.0, 5.0 * plane.normal_std_per_angstrom + 1e-6, 2.5, 3.1, 2.3]
-    )
+        [4.0, 3.0, 0.02, 2.5, 0.35, 2.5, 0.35, np.inf, 2.0, 5.0 * plane.normal_std_per_angstrom + 1e-6, 2.5, 3.1, 2.3,
+         2.5]
+    )  # fmt: skip
     if len(start) == TWO:
         reach = np.append(reach, [0.2, 2.0, 0.2, 6.0])
     low, high = start - reach, start + reach
@@ -473,11 +510,22 @@ def _least_squares(model: MapModel, plane: Plane, start: FloatArray, steps: int 
         known = [vector[NORMAL_ZERO] / plane.normal_std_per_angstrom]
         known.append((vector[Q_SUB] - model.reflection.parallel) / plane.parallel_std_per_angstrom)
         known += [vector[PHASE] / LOOSE, (vector[COHERENCE] - np.log(COHERENCE_PER_ANGSTROM)) / LOOSE]
+        known.append(vector[ROD_SHEAR] / LOOSE)
         return np.append(deviance_residual(plane.counts, expected), known)
 
+    def jacobian(vector: FloatArray) -> FloatArray:
+        rate, slopes = model.slopes(vector, plane)
+        towards = deviance_slope(plane.counts, rate * plane.exposure) * plane.exposure
+        known = np.zeros((5, len(vector)))
+        known[0, NORMAL_ZERO] = 1.0 / plane.normal_std_per_angstrom
+        known[1, Q_SUB] = 1.0 / plane.parallel_std_per_angstrom
+        known[(2, 3, 4), (PHASE, COHERENCE, ROD_SHEAR)] = 1.0 / LOOSE
+        return np.vstack([slopes * towards[:, None], known])
+
     return least_squares(
-        residual, start, bounds=(low, high), x_scale="jac", max_nfev=steps, ftol=1e-10, xtol=1e-10, gtol=1e-10
-    )
+        residual, start, jac=jacobian, bounds=(low, high), x_scale="jac", max_nfev=steps,
+        ftol=1e-10, xtol=1e-10, gtol=1e-10,
+    )  # fmt: skip
 
 
 def _starts(model: MapModel, plane: Plane, bulk: Reflection, nominal_nm: float) -> list[FloatArray]:
@@ -494,7 +542,7 @@ def _starts(model: MapModel, plane: Plane, bulk: Reflection, nominal_nm: float) 
         vector = np.array(
             [0.0, np.log10(background), here.parallel, np.log(0.004), parallel, np.log(0.004 + 0.02 * relaxed), normal,
              10.0 * nominal_nm / spacing, 0.0, 0.0, -here.parallel / here.q_110 * relaxed, 0.0,
-             np.log(COHERENCE_PER_ANGSTROM)]
+             np.log(COHERENCE_PER_ANGSTROM), 0.0]
         )  # fmt: skip
         shape = model.rate(vector, plane) - background
         above = np.maximum(rate - background, 0.0)

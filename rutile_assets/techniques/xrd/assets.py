@@ -229,7 +229,7 @@ def lattice_estimate(peaks: list[Peak], told: dict[int, Indexed], wave: float) -
         np.diag((0.1 * orders * np.array([std for _, std in spacings])) ** 2),
         "pseudo-Voigt (a doublet where the scan has K alpha 2) on a sloping background, least squares on counts",
         "covariance",
-        tuple(f"{index.origin} order {index.order}" for index in told.values()),
+        tuple(f"{index.owner} order {index.order}" for index in told.values()),
     )
 
 
@@ -241,22 +241,26 @@ def peak_row(peak: Peak, index: Indexed | None, substrate_angstrom: float, wave:
         "spacing_nm": (0.1 * spacing, 0.1 * spacing_std),
         "fwhm_deg": (peak.fwhm_deg, float(peak.stds[1])),
         "peak_counts_per_s": (peak.rate, float(peak.stds[2])),
+        "two_theta_brightest_deg": (peak.brightest_deg, peak.brightest_std_deg),
         "lattice_out_of_plane_nm": (None, None),
+        "lattice_brightest_nm": (None, None),
         "lattice_out_of_plane_corrected_nm": (None, None),
         "two_theta_offset_deg": (None, None),
     }
     if index is not None:
         pairs["lattice_out_of_plane_nm"] = (0.1 * index.order * spacing, 0.1 * index.order * spacing_std)
+        read, read_std = peak.brightest_spacing_angstrom(wave)
+        pairs["lattice_brightest_nm"] = (0.1 * index.order * read, 0.1 * index.order * read_std)
         pairs["two_theta_offset_deg"] = (index.offset_deg, index.offset_std_deg)
         theta = np.radians(peak.two_theta_deg - index.offset_deg) / 2.0
         true = index.order * wave / (2.0 * np.sin(theta))
         std = true / np.tan(theta) * np.radians(np.hypot(peak.stds[0], index.offset_std_deg)) / 2.0
-        own = index.origin == "substrate"
+        own = index.owner == "substrate"
         pairs["lattice_out_of_plane_corrected_nm"] = (0.1 * (substrate_angstrom if own else float(true)),
                                                       None if own else 0.1 * float(std))  # fmt: skip
     row: dict[str, object] = {
         "k_alpha_2_fraction": peak.k_alpha_2_fraction,
-        "origin": None if index is None else index.origin,
+        "peak_owner": None if index is None else index.owner,
         "reflection_order": None if index is None else index.order,
         "reduced_chi_square": peak.reduced_chi_square,
         "notes": "" if peak.reduced_chi_square < 2.0 else "No exact pseudo-Voigt; the uncertainties are widened.",

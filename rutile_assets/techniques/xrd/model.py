@@ -15,15 +15,19 @@ from scipy.optimize import least_squares
 
 from rutile_assets.errors import FitFailed
 from rutile_assets.estimate import Estimate
-from rutile_assets.physics.counting import deviance_residual
-from rutile_assets.physics.crystal import plane_factor, rutile
+from rutile_assets.physics.counting import deviance_residual, deviance_slope, inverse, poisson_information
+from rutile_assets.physics.crystal import SURFACE_REACH, plane_factor, plane_occupancies, rutile
 from rutile_assets.physics.reflectivity import FWHM_PER_SIGMA, momentum_transfer, resolution_nodes
 
 FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
 
 ABSORPTION_PER_PLANE = 1e-4
-SCREENING_POINTS = 500
+SCREENING_POINTS, SCREENING_STEPS = 500, 15
+PLANES_APART, MOST_STARTS = 1.6, 24  # how far apart starts are
+MOST_TRIED, GOOD = 6, 1.5  # starts that are followed to the end until the reduced chi-square is good
+STEP = 1e-7  # of a parameter, for slopes of the rate
+NARROWEST, START, WIDEST = 0.02, 0.3, 1.5  # spread of a surface's height [planes]
 MOST_ABSORBERS = 8
 
 
@@ -45,6 +49,8 @@ class XrdFitParameters:
         The nominal thickness may be wrong by this factor.
     attenuator_std_ratio : float
         How well the factor of each absorber against the thinnest one is known; the fit may move it at this price.
+    surface_spread_planes : float
+        Scale of the half-normal law that is assumed for how far a layer's surface spreads in height.
     """
 
     mask_deg: float = 0.12
@@ -53,6 +59,7 @@ class XrdFitParameters:
     two_theta_zero_std_deg: float = 0.01
     thickness_range: float = 1.4
     attenuator_std_ratio: float = 0.01
+    surface_spread_planes: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,8 @@ class Rod:
     """A substrate with layers, as a function of one parameter vector.
 
     The vector holds log10 of the scale, log10 of the background, 2theta zero [deg]; then for each layer from the bottom
-    the number of planes N, their spacing d [angstrom], the gap to the plane below [angstrom].
+    the number of planes N, their spacing d [angstrom], the gap to the plane below [angstrom]; then for each layer the
+    standard deviation of its surface's height [planes].
     """
 
     substrate: str
@@ -93,27 +101,38 @@ class Rod:
         names = ["log10_scale", "log10_background", "two_theta_zero_deg"]
         for film in self.films:
             names += [f"{what} {film.index}" for what in ("planes", "spacing", "gap")]
+        names += [f"spread {film.index}" for film in self.films]
         object.__setattr__(self, "names", tuple(names))
 
     def rate(self, vector: FloatArray, two_theta_deg: FloatArray) -> FloatArray:
         """Return the count rate, (Q,), at goniometer angles (Q,) [deg]."""
+        offsets, weights = resolution_nodes(3)
         sigma = self.resolution_fwhm_deg / FWHM_PER_SIGMA
-        angle = two_theta_deg - vector[2]
-        blurred = np.zeros_like(angle)
-        for offset, weight in zip(*resolution_nodes(3), strict=True):
-            ray = angle + sigma * offset
-            q = momentum_transfer(ray, self.wavelength_angstrom)
-            blurred += weight * np.abs(self.amplitude(vector, q)) ** 2 * lorentz_polarisation(ray)
-        return np.asarray(10.0 ** vector[0] * blurred + 10.0 ** vector[1])
+        rays = (two_theta_deg - vector[2])[None, :] + sigma * offsets[:, None]
+        amplitude = self.amplitude(vector, momentum_transfer(rays.ravel(), self.wavelength_angstrom))
+        intensity = (amplitude.real**2 + amplitude.imag**2).reshape(rays.shape) * lorentz_polarisation(rays)
+        return np.asarray(10.0 ** vector[0] * (weights @ intensity) + 10.0 ** vector[1])
+
+    def slopes(self, vector: FloatArray, two_theta_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the count rate, (Q,), and its derivatives by the parameters, (Q, n)."""
+        rate = self.rate(vector, two_theta_deg)
+        slopes = np.empty((len(rate), len(vector)))
+        slopes[:, 0] = np.log(10.0) * (rate - 10.0 ** vector[1])
+        slopes[:, 1] = np.log(10.0) * 10.0 ** vector[1]
+        for place in range(2, len(vector)):
+            moved = vector.copy()
+            moved[place] += STEP
+            slopes[:, place] = (self.rate(moved, two_theta_deg) - rate) / STEP
+        return rate, slopes
 
     def amplitude(self, vector: FloatArray, q_per_angstrom: FloatArray) -> ComplexArray:
         r"""Return the scattered amplitude in electrons per 1 x 1 cell.
 
         .. math:: A = \frac{F_s}{1 - e^{-i q d_s} e^{-\epsilon}}
                   + \sum_l F_l e^{i q z_l} \left(\frac{1 - e^{i q d_l n_l}}{1 - e^{i q d_l}}
-                  + p_l e^{i q d_l n_l}\right)
+                  + \sum_{k \ge n_l} p_{lk} e^{i q d_l k}\right)
 
-        with n whole planes and one more that is occupied to p: N = n + p.
+        with n whole planes and some more that are there to p, see `plane_occupancies`: N is the sum of all.
 
         Parameters
         ----------
@@ -134,9 +153,13 @@ class Rod:
             factor = plane_factor(film.material, q, spacing, self.wavelength_angstrom)
             phase = np.exp(1j * q * spacing)
             near = np.abs(1.0 - phase) < 1e-9
-            whole = np.floor(planes)
-            ladder = np.where(near, whole, (1.0 - phase**whole) / np.where(near, 1.0, 1.0 - phase))
-            ladder = ladder + (planes - whole) * phase**whole
+            spread = float(vector[3 + 3 * len(self.films) + number])
+            whole = max(int(np.floor(planes - SURFACE_REACH * spread)), 0)
+            last = np.exp(1j * q * spacing * whole)
+            ladder = np.where(near, whole, (1.0 - last) / np.where(near, 1.0, 1.0 - phase))
+            for occupied in plane_occupancies(planes, spread, whole):
+                ladder = ladder + occupied * last
+                last = last * phase
             total = total + factor * np.exp(1j * q * height) * ladder
             height += (planes - 1.0) * spacing
         return np.asarray(total)
@@ -243,16 +266,25 @@ def fit_rod(
     thin = slice(None, None, max(1, len(angle) // SCREENING_POINTS))
     tried = []
     for start in _starts(rod, angle, measured / weight, chosen):
-        found = _least_squares(rod, angle[thin], measured[thin], weight[thin], start, chosen)
+        found = _least_squares(rod, angle[thin], measured[thin], weight[thin], start, chosen, SCREENING_STEPS)
         tried.append((found.cost, found.x))
-    best = _least_squares(rod, angle, measured, weight, min(tried, key=lambda t: t[0])[1], chosen)
+    best = None
+    for _, start in sorted(tried, key=lambda t: t[0])[:MOST_TRIED]:
+        surfaces = slice(3 + 3 * len(rod.films), len(rod.names))
+        loose = start.copy()
+        loose[surfaces] = np.clip(start[surfaces], START, WIDEST / 2.0)  # no slope where a surface is sharp
+        found = _least_squares(rod, angle, measured, weight, loose, chosen)
+        best = found if best is None or found.cost < best.cost else best
+        if 2.0 * best.cost < GOOD * len(angle):
+            break
+    assert best is not None
     free = len(angle) - len(best.x)
     chi_square = float(2.0 * best.cost / free)
-    covariance = np.asarray(np.linalg.pinv(best.jac.T @ best.jac)) * max(1.0, chi_square)
+    covariance = _covariance(rod, angle, weight, best.x, chosen) * max(1.0, chi_square)
     notes = []
     if chi_square > 2.0:
         notes.append(f"Misfit: reduced chi-square {chi_square:.1f}; the uncertainties are widened by its root.")
-    expected = rod.rate(best.x, angle) * weight * _absorbed(best.x, rod, weight)
+    expected, _ = _expected(rod, angle, weight, best.x)
     return XrdFit(rod, best.x, covariance, chi_square, angle, measured, expected, tuple(notes))
 
 
@@ -274,29 +306,69 @@ def refine(
     two_theta_deg: FloatArray, counts: FloatArray, rod: Rod, start: FloatArray, chosen: XrdFitParameters
 ) -> tuple[FloatArray, FloatArray]:
     """Return the optimum next to `start` (n,) and its covariance, for counts (Q,) of one second at (Q,) [deg]."""
-    found = _least_squares(rod, two_theta_deg, counts, np.ones_like(counts), start, chosen)
-    return found.x, np.asarray(np.linalg.pinv(found.jac.T @ found.jac))
+    weight = np.ones_like(counts)
+    found = _least_squares(rod, two_theta_deg, counts, weight, start, chosen)
+    return found.x, _covariance(rod, two_theta_deg, weight, found.x, chosen)
+
+
+def _expected(rod: Rod, angle: FloatArray, weight: FloatArray, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the expected counts, (Q,), and their derivatives by the parameters and the absorbers' errors, (Q, n)."""
+    rate, slopes = rod.slopes(vector[: len(rod.names)], angle)
+    passed = weight * _absorbed(vector, rod, weight)
+    errors = len(vector) - len(rod.names)
+    levels = np.unique(weight, return_inverse=True)[1]
+    behind = np.array([levels == errors - 1 - number for number in range(errors)]).reshape(errors, len(weight))
+    return rate * passed, np.hstack([slopes * passed[:, None], -(behind * rate * weight).T])
+
+
+def _known(rod: Rod, count: int, chosen: XrdFitParameters) -> FloatArray:
+    """Return one over the standard deviation of what is known before: zero, surfaces' spread, absorbers, (n,)."""
+    known = np.zeros(count)
+    known[2] = 1.0 / chosen.two_theta_zero_std_deg
+    known[3 + 3 * len(rod.films) : len(rod.names)] = 1.0 / chosen.surface_spread_planes
+    known[len(rod.names) :] = 1.0 / chosen.attenuator_std_ratio
+    return known
+
+
+def _covariance(
+    rod: Rod, angle: FloatArray, weight: FloatArray, vector: FloatArray, chosen: XrdFitParameters
+) -> FloatArray:
+    expected, slopes = _expected(rod, angle, weight, vector)
+    return inverse(poisson_information(slopes, expected) + np.diag(_known(rod, len(vector), chosen) ** 2))
 
 
 def _least_squares(
-    rod: Rod, angle: FloatArray, counts: FloatArray, weight: FloatArray, start: FloatArray, chosen: XrdFitParameters
+    rod: Rod,
+    angle: FloatArray,
+    counts: FloatArray,
+    weight: FloatArray,
+    start: FloatArray,
+    chosen: XrdFitParameters,
+    steps: int = 100,
 ) -> Any:
-    reach = np.array([4.0, 4.0, 5.0 * chosen.two_theta_zero_std_deg] + [np.inf, 0.15, 0.8] * len(rod.films))
+    layers = len(rod.films)
+    reach = np.array([4.0, 4.0, 5.0 * chosen.two_theta_zero_std_deg] + [np.inf, 0.15, 0.8] * layers + [0.0] * layers)
     size = len(rod.names)
     absorbers = np.zeros(_absorbers(weight))
     start = np.append(start[:size], start[size:] if len(start) == size + len(absorbers) else absorbers)
     reach = np.append(reach, absorbers + 6.0 * chosen.attenuator_std_ratio)
     low, high = start - reach, start + reach
-    low[3:size:3] = 0.6  # planes
+    low[3 : 3 + 3 * layers : 3] = 0.6  # planes
+    low[size - layers : size], high[size - layers : size] = NARROWEST, WIDEST
+    known = _known(rod, len(start), chosen)
 
     def residual(vector: FloatArray) -> FloatArray:
-        expected = rod.rate(vector, angle) * weight * _absorbed(vector, rod, weight)
-        known = [vector[2] / chosen.two_theta_zero_std_deg, *(vector[size:] / chosen.attenuator_std_ratio)]
-        return np.append(deviance_residual(counts, expected), known)
+        expected = rod.rate(vector[:size], angle) * weight * _absorbed(vector, rod, weight)
+        return np.append(deviance_residual(counts, expected), known * vector)
+
+    def jacobian(vector: FloatArray) -> FloatArray:
+        expected, slopes = _expected(rod, angle, weight, vector)
+        return np.vstack([deviance_slope(counts, expected)[:, None] * slopes, np.diag(known)])
 
     return least_squares(
-        residual, start, bounds=(low, high), x_scale="jac", max_nfev=100, ftol=1e-11, xtol=1e-11, gtol=1e-11
-    )
+        residual, start, jac=jacobian, bounds=(low, high), x_scale="jac", max_nfev=steps,
+        ftol=1e-11, xtol=1e-11, gtol=1e-11,
+    )  # fmt: skip
 
 
 def _starts(rod: Rod, angle: FloatArray, rate: FloatArray, chosen: XrdFitParameters) -> list[FloatArray]:
@@ -304,7 +376,11 @@ def _starts(rod: Rod, angle: FloatArray, rate: FloatArray, chosen: XrdFitParamet
     d_s = 10.0 * rutile(rod.substrate).d110_nm
     background = max(float(np.percentile(rate, 5)), 1e-3)
     starts = []
-    for factor in np.linspace(1.0 / chosen.thickness_range, chosen.thickness_range, 9):
+    span = chosen.thickness_range - 1.0 / chosen.thickness_range
+    thickest = max((film.nominal_nm for film in rod.films), default=0.0) / (0.1 * d_s)
+    count = int(np.clip(span * thickest / PLANES_APART, 4, MOST_STARTS / 2))
+    for factor in np.append(np.linspace(1.0 / chosen.thickness_range, 1.0, count, endpoint=False),
+                            np.linspace(1.0, chosen.thickness_range, count + 1)):  # fmt: skip
         vector = [0.0, np.log10(0.3 * background), 0.0]
         below = d_s
         for film in rod.films:
@@ -312,7 +388,7 @@ def _starts(rod: Rod, angle: FloatArray, rate: FloatArray, chosen: XrdFitParamet
             spacing = relaxed if film.material == rod.substrate else 0.35 * relaxed + 0.65 * d_s
             vector += [10.0 * film.nominal_nm * factor / spacing, spacing, 0.5 * (below + spacing)]
             below = spacing
-        start = np.array(vector)
+        start = np.array(vector + [START] * len(rod.films))
         start[0] = np.log10(np.median(rate / np.maximum(rod.rate(start, angle) - 10.0 ** start[1], 1e-30)))
         starts.append(start)
     return starts

@@ -65,6 +65,8 @@ class Peak:
     ----------
     two_theta_deg, fwhm_deg, rate : float
         Centre of the K alpha 1 line [deg], its full width at half maximum [deg], its height [counts/s].
+    brightest_deg, brightest_std_deg : float
+        The point with the highest rate, as a person reads it off a plot, and how far off the top it may stand [deg].
     stds : ndarray
         (3,) one sigma of these.
     k_alpha_2_fraction, reduced_chi_square : float
@@ -77,22 +79,32 @@ class Peak:
     stds: FloatArray
     k_alpha_2_fraction: float
     reduced_chi_square: float
+    brightest_deg: float
+    brightest_std_deg: float
 
     def spacing_angstrom(self, wavelength_angstrom: float) -> tuple[float, float]:
-        """Return lambda / (2 sin theta) and one sigma [angstrom]."""
-        theta = np.radians(self.two_theta_deg) / 2.0
-        spacing = wavelength_angstrom / (2.0 * np.sin(theta))
-        return float(spacing), float(spacing / np.tan(theta) * np.radians(self.stds[0]) / 2.0)
+        """Return lambda / (2 sin theta) of the centre and one sigma [angstrom]."""
+        return _spacing(self.two_theta_deg, float(self.stds[0]), wavelength_angstrom)
+
+    def brightest_spacing_angstrom(self, wavelength_angstrom: float) -> tuple[float, float]:
+        """Return the same of the brightest point."""
+        return _spacing(self.brightest_deg, self.brightest_std_deg, wavelength_angstrom)
 
 
 @dataclass(frozen=True)
 class Indexed:
     """A peak that has an index: whose it is, its order, and the substrate's offset at that order [deg]."""
 
-    origin: str
+    owner: str
     order: int
     offset_deg: float
     offset_std_deg: float
+
+
+def _spacing(two_theta_deg: float, std_deg: float, wavelength_angstrom: float) -> tuple[float, float]:
+    theta = np.radians(two_theta_deg) / 2.0
+    spacing = wavelength_angstrom / (2.0 * np.sin(theta))
+    return float(spacing), float(spacing / np.tan(theta) * np.radians(std_deg) / 2.0)
 
 
 def line(two_theta_deg: FloatArray, vector: FloatArray, k_alpha_2_fraction: float) -> FloatArray:
@@ -202,7 +214,11 @@ def _fitted(
     spread = np.sqrt(np.diag(np.linalg.pinv(found.jac.T @ found.jac)) * max(1.0, chi_square))
     width, top_rate = float(np.exp(found.x[1])), float(np.exp(found.x[3]))
     stds = np.array([spread[0], width * spread[1], top_rate * spread[3]])
-    return Peak(float(found.x[0]), width, top_rate, stds, part, chi_square), float(2.0 * found.cost)
+    # the line falls below its top by one sigma of the counts there at this distance
+    aside = width / np.sqrt(4.0 * np.log(2.0) * np.sqrt(max(float(counts[top]), 1.0)))
+    reading = float(np.hypot(aside, step / np.sqrt(12.0)))
+    peak = Peak(float(found.x[0]), width, top_rate, stds, part, chi_square, float(angle[top]), reading)
+    return peak, float(2.0 * found.cost)
 
 
 def _stands_apart(film: Peak, substrate: Peak, rest: Sequence[Peak]) -> bool:

@@ -73,11 +73,16 @@ XRD_PEAK = film_table(
         *estimated("fwhm_deg", "full width at half maximum of the line", minimum=0),
         *estimated("peak_counts_per_s", "height of the K alpha 1 line over the background", minimum=0),
         Column("k_alpha_2_fraction", "double", "K alpha 2 over K alpha 1 that the scan's peaks have", minimum=0),
+        *estimated(
+            "two_theta_brightest_deg",
+            "the brightest point, as read off a plot; one sigma is where the line is one sigma of its counts lower",
+        ),
         Column(
-            "origin", "text", "whose peak it is, where it can be told", allowed=("substrate", "film"), nullable=True
+            "peak_owner", "text", "whose peak it is, where it can be told", allowed=("substrate", "film"), nullable=True
         ),
         Column("reflection_order", "integer", "order of the reflection along the normal", nullable=True, minimum=1),
         *estimated("lattice_out_of_plane_nm", "order times spacing, as the goniometer reads it", nullable=True),
+        *estimated("lattice_brightest_nm", "order times the spacing that the brightest point reads", nullable=True),
         *estimated(
             "lattice_out_of_plane_corrected_nm",
             "the same after the substrate's peak of this order was put where its bulk lattice says",
