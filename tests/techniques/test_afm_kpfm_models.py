@@ -17,8 +17,10 @@ from rutile_assets.simulation.noise import gaussian_field
 from rutile_assets.simulation.realism import Realism
 from rutile_assets.techniques.afm import model as afm_model
 from rutile_assets.techniques.afm.assets import heights
+from rutile_assets.techniques.afm.flaws import flaws
 from rutile_assets.techniques.afm.model import LEVELLING_SHARE, AfmParameters, estimate, roughness
 from rutile_assets.techniques.afm.terraces import find_terraces
+from rutile_assets.techniques.afm.tip import tip_change
 from rutile_assets.techniques.kpfm.assets import potentials
 from rutile_assets.techniques.kpfm.model import KpfmParameters, MapPotential, film_estimate, map_potential, visits
 
@@ -60,8 +62,10 @@ def test_roughness_on_terraces_is_found_and_not_claimed_where_none_are_seen() ->
     rng = np.random.default_rng(0)
     x = np.arange(256)
     stairs = 0.3248 * np.floor(np.add.outer(0.02 * x, 0.05 * x))
-    found = roughness(stairs + 0.04 * rng.normal(size=stairs.shape), "plane", READ_ONCE)
+    image = stairs + 0.04 * rng.normal(size=stairs.shape)
+    found = roughness(image, "plane", AfmParameters(levelling="plane"))
     assert found.terrace_sq_pm == pytest.approx(40.0, rel=0.05)
+    assert roughness(image, "row_linear", AfmParameters(levelling="plane")).terrace_sq_pm is None
 
 
 def test_terraces_are_not_claimed_on_surfaces_without_steps() -> None:
@@ -214,18 +218,43 @@ def test_an_unknown_levelling_is_refused_with_the_known_ones() -> None:
 
 @pytest.mark.slow
 def test_the_error_of_sq_is_honest_on_images_of_films_of_known_sq(monkeypatch: pytest.MonkeyPatch) -> None:
-    """200 images with jumps, drift, bow, tilt and changing tips; the truth is the film's Sq, not the image's."""
+    """200 images with jumps, drift, bow, tilt and changing tips; the truth is the film's Sq, not the image's.
+
+    The strict bar is for images in which no flaw is seen; each flaw that is seen has a systematic of its own. The share
+    of the levelling comes from other seeds.
+    """
     monkeypatch.setattr(afm_model, "find_terraces", lambda *_: None)
-    pulls = []
+    pulls, flawed = [], []
     for seed in range(200):
         sq_pm = (155.0, 200.0)[seed % 2]
-        rng = np.random.default_rng([seed, 17])
+        rng = np.random.default_rng([seed, 217])
         image = scanned(surface(AfmSetup(), sq_pm, Realism(), rng), Realism(), rng)
         numbers = estimate({name: roughness(image, name, READ_ONCE) for name in LEVELLING}, READ_ONCE, "")
-        pulls.append((numbers.value("roughness_sq_pm") - sq_pm) / numbers.sigma("roughness_sq_pm"))
-    # medians: an image whose tip changed may lie far out
-    assert abs(np.median(pulls)) < 0.2
-    assert 0.6 < np.mean(np.abs(pulls) <= 1.0) < 0.78
+        pull = (numbers.value("roughness_sq_pm") - sq_pm) / numbers.sigma("roughness_sq_pm")
+        (flawed if set(numbers.systematics) != {"levelling"} else pulls).append(pull)
+    assert len(pulls) > 160
+    assert abs(np.mean(pulls)) < 0.2
+    assert 0.9 < np.std(pulls, ddof=1) < 1.1
+    assert 0.6 < np.mean(np.abs(pulls) <= 1.0) < 0.76
+    assert np.abs(flawed).max() < 2.5
+
+
+def test_a_tip_that_blunts_is_seen_and_steps_along_the_lines_are_and_nothing_else_is() -> None:
+    blunt, good = Realism(tip_change_probability=1.0), Realism(tip_change_probability=0.0)
+    seen: dict[str, int] = {"blunt": 0, "good": 0}
+    for seed in range(6):
+        rng = np.random.default_rng([seed, 23])
+        heights_nm = surface(AfmSetup(), 178.0, good, rng)
+        seen["blunt"] += tip_change(scanned(heights_nm, blunt, rng)) is not None
+        seen["good"] += tip_change(scanned(heights_nm, good, rng)) is not None
+    assert seen == {"blunt": 6, "good": 0}
+    y, x = np.mgrid[:256, :256] / 256.0
+    rough = 0.1 * gaussian_field((256, 256), 2.3, rng)
+    for across, along in ((0.0, True), (4.0, False)):
+        stairs = 0.3248 * np.floor(10.3 * y + across * x + 0.12 * gaussian_field((256, 256), 32.0, rng))
+        found = {flaw.name for flaw in flaws(stairs + rough, plane_levelled(stairs + rough), 0.3248)}
+        assert found == ({"steps_along_lines"} if along else set())
+    assert flaws(rough, plane_levelled(rough), 0.3248) == ()
 
 
 def test_maps_of_different_tips_and_of_different_hours_are_never_pooled() -> None:

@@ -22,6 +22,8 @@ COHERENT = 0.12  # of the phases at the peak
 HEIGHT_TOLERANCE = 0.25  # by which the fitted step may differ from the crystal's
 SMALLEST_LEVEL = 0.03  # part of the image that counts as a level
 DETAIL_PX = 256
+# steps along the lines: at most and at least so many across the image, and the peak over its ring
+ALONG_X, ALONG_Y, ALONG_PEAK = 0.4, 5.0, 15.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,15 @@ def find_terraces(heights_nm: FloatArray, step_nm: float) -> Terraces | None:
     candidates = [_candidate(heights_nm, step_nm, smoothing) for smoothing in SMOOTHINGS_PX]
     clear = [c for c in candidates if c.contrast > CLEAR_PEAK and c.coherence > COHERENT]
     return _assigned(heights_nm, step_nm, max(clear, key=lambda c: c.coherence)) if clear else None
+
+
+def steps_along_lines(heights_nm: FloatArray, step_nm: float) -> bool:
+    """Tell whether steps seem to run along the lines of a levelled image (Y, X) [nm].
+
+    Less is asked than for a claim of terraces, for the alignment of the lines has eaten part of these.
+    """
+    found = _candidate(heights_nm, step_nm, SMOOTHINGS_PX[1])
+    return abs(found.turns_x) < ALONG_X and abs(found.turns_y) >= ALONG_Y and found.contrast > ALONG_PEAK
 
 
 @dataclass(frozen=True)
