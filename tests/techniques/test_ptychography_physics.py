@@ -284,6 +284,9 @@ def test_a_true_model_has_the_likelihoods_expectation(noise: NoiseName) -> None:
     assert 2.0 * loss / 40000 == pytest.approx(1.0, abs=0.04)
     assert chi_square / 40000 == pytest.approx(1.0, abs=0.03)
     assert abs(float(slope.mean())) < 0.02
+    dark = torch.cat([torch.full((1, 100, 200), 0.003), torch.full((1, 100, 200), 2.0)], 1)
+    counts = torch.poisson(dark, generator=torch.Generator().manual_seed(7))
+    assert NoiseModel(noise).evaluate(dark, counts)[2] / 40000 == pytest.approx(1.0, abs=0.03)
 
 
 def test_an_unknown_noise_model_is_refused() -> None:

@@ -66,10 +66,12 @@ class NoiseModel:
         slope : torch.Tensor
             (B, Y, X) dL/d(model); 0 where nothing is measured.
         chi_square : float
-            ``sum (data - model)^2 / model`` over measured pixels.
+            ``sum (data - model)^2 / max(model, 0.05)`` over measured pixels, over what a true model would have of it a
+            pixel: dark pixels, which expect less than 1, make it no smaller.
         """
         misfit = data - model
-        pearson = misfit.square().div_(model.clamp_min(DARK_ELECTRONS))
+        weight = 1.0 / model.clamp_min(DARK_ELECTRONS)
+        pearson, expected_pearson = misfit.square().mul_(weight), model * weight
         if self.name == "poisson":
             safe = model.clamp_min(TINY_ELECTRONS)
             loss = torch.xlogy(data, data / safe).sub_(misfit)
@@ -80,5 +82,8 @@ class NoiseModel:
             loss = (expected - counted).square_().mul_(2.0)
             slope = 2.0 - 2.0 * counted.div_(expected)
         if self.mask is not None:
-            slope, loss, pearson = slope.mul_(self.mask), loss.mul_(self.mask), pearson.mul_(self.mask)
-        return float(loss.sum(dtype=torch.float64)), slope, float(pearson.sum(dtype=torch.float64))
+            slope, loss = slope.mul_(self.mask), loss.mul_(self.mask)
+            pearson, expected_pearson = pearson.mul_(self.mask), expected_pearson.mul_(self.mask)
+        share = float(expected_pearson.sum(dtype=torch.float64)) / max(self.pixels(data), 1)
+        chi_square = float(pearson.sum(dtype=torch.float64)) / max(share, 1e-12)
+        return float(loss.sum(dtype=torch.float64)), slope, chi_square

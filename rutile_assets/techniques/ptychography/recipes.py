@@ -29,7 +29,8 @@ class Stage:
     modes : int or None
         Probe modes of this stage, at most the recipe's; None: the recipe's. Modes that a stage adds start weak.
     batch : int
-        Positions between two updates.
+        Positions between two updates; more where an iteration would take more than 20 updates, so that each update
+        sees the same part of a large scan as of a small one.
     object_step, probe_step, momentum : float
         Parts of the preconditioned step that are taken; part of the last step that is taken again.
     step_decay : float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,7 +29,8 @@ from rutile_assets.techniques.ptychography.state import Record, State
 IndexArray = npt.NDArray[np.intp]
 
 BEYOND_ANGSTROM = 3.0  # of the scan: columns are healed there too
-DIM = 0.05  # of the brightest pixel's curvature: added, so that the dim rim moves slowly
+MOST_UPDATES = 20  # an iteration
+DIM = 0.01  # of the brightest pixel's curvature: added, so that the dim rim moves slowly
 POSITION_STEP, MOST_SHIFT_PIXELS = 2.0, 0.15
 MOST_TILT_MRAD = 0.5
 LINE_SEARCH_POSITIONS = 4
@@ -82,8 +84,9 @@ class StageRun:
         order = rng.permutation(self.train)
         loss = chi_square = 0.0
         pixels = 0
-        for start in range(0, len(order), self.stage.batch):
-            batch = order[start : start + self.stage.batch]
+        size = max(self.stage.batch, math.ceil(len(order) / MOST_UPDATES))
+        for start in range(0, len(order), size):
+            batch = order[start : start + size]
             gradient = self._gradient(state, batch)
             loss, chi_square, pixels = loss + gradient.loss, chi_square + gradient.chi_square, pixels + gradient.pixels
             self._update(state, gradient, batch)
