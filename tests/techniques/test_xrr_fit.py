@@ -44,7 +44,7 @@ def _fit(curve: Curve, substrate: Layer, layers: list[Layer]) -> XrrFit:
     ("name", "substrate", "nominal_nm", "expected_nm", "within_nm"),
     [
         ("epytaxy_P0137aOP_XRR.xrdml", "SrTiO3", 30.0, 32.1, 0.8),
-        ("epytaxy_op18N012_XRR.xrdml", "LaAlO3", 70.0, 72.7, 1.0),
+        pytest.param("epytaxy_op18N012_XRR.xrdml", "LaAlO3", 70.0, 72.7, 1.0, marks=pytest.mark.slow),
     ],
 )
 def test_total_thickness_of_real_films(
@@ -56,6 +56,7 @@ def test_total_thickness_of_real_films(
     assert "Misfit" in fit.notes[0]
 
 
+@pytest.mark.slow
 def test_layers_of_a_real_metal_stack(realdata: Path) -> None:
     stack = [
         _layer("Ru", 5, 1),

@@ -191,8 +191,10 @@ def _absorbers(curve: Curve) -> int:
 def _counting_limited(model: Model, curve: Curve, start: FloatArray, chosen: XrrFitParameters) -> _Found:
     """Return the optimum on counting noise alone: with an adsorbate, absorbers' errors and graded interfaces."""
     limits = bounds(model, curve, chosen)
-    rivals = [start, as_crystals(model, start)]
-    vector, _, chi = min((optimum(model, curve, s, limits, chosen) for s in rivals), key=lambda trial: trial[2])
+    vector, _, chi = optimum(model, curve, start, limits, chosen)
+    if len(model.stack.layers) > 1 or chi / len(curve.intensity) < MAY_BE_COVERED:
+        rival, _, other = optimum(model, curve, as_crystals(model, start), limits, chosen)
+        vector, chi = (rival, other) if other < chi else (vector, chi)
     if chosen.adsorbate_nm > 0 and chi / len(curve.intensity) < MAY_BE_COVERED:
         place = len(model.names) - model.attenuators_count
         covered = Model(replace(model.stack, has_adsorbate=True), model.instrument, model.attenuators_count)
