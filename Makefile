@@ -20,7 +20,7 @@ $(READY): deploy/requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(READY) ## simulate a small campaign, ingest it, compute everything, show results beside the truth
-	$(BIN)/rutile --home $(DEMO_HOME) demo --processes 2
+	$(BIN)/rutile --home $(DEMO_HOME) demo --microscope --processes 2
 
 campaign: $(READY) ## the same with all 21 samples of the paper, from cold
 	$(BIN)/rutile --home $(CAMPAIGN_HOME) demo --films 21 --processes 2

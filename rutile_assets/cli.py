@@ -227,8 +227,9 @@ def trace(home: Path, what: str, quantity: str | None, why: bool) -> None:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed writes the same bytes.")
 @click.option("--light", is_flag=True, help="Few and small files, for load tests with thousands of films.")
+@click.option("--microscope", is_flag=True, help="Also a 4D-STEM scan of the 3.8 nm trilayer.")
 @PROCESSES
-def simulate(out: Path, films: int | None, seed: int, light: bool, processes: int) -> None:
+def simulate(out: Path, films: int | None, seed: int, light: bool, microscope: bool, processes: int) -> None:
     """Write a campaign of simulated samples in the vendors' own file formats, with the truth kept apart.
 
     By default 21: both series of the paper (12 films, 7 trilayers), the reference of the Kelvin probe's tips, and a
@@ -237,7 +238,7 @@ def simulate(out: Path, films: int | None, seed: int, light: bool, processes: in
     from rutile_assets.simulation.campaign import simulate as make  # noqa: PLC0415
 
     with _bar("simulating") as tell:
-        made = make(out, films=films, seed=seed, progress=tell, light=light, processes=processes)
+        made = make(out, films=films, seed=seed, progress=tell, light=light, microscope=microscope, processes=processes)
     click.echo(f"wrote {len(made.films)} samples, {made.files} files, {made.size_bytes / 1e6:.0f} MB to {made.inbox}")
     click.echo(f"{len(made.rejections)} files are bad on purpose; the truth is apart, in {made.truth}")
 
@@ -284,9 +285,10 @@ def doctor(home: Path) -> None:
 @main.command()
 @click.option("--films", type=click.IntRange(min=1), default=8, show_default=True, help="How many samples.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the simulation.")
+@click.option("--microscope", is_flag=True, help="Also a 4D-STEM scan, reconstructed by ptychography.")
 @PROCESSES
 @click.pass_obj
-def demo(home: Path, films: int, seed: int, processes: int) -> None:
+def demo(home: Path, films: int, seed: int, microscope: bool, processes: int) -> None:
     """Simulate a campaign in the home, ingest it, compute it, and show how the results lie about the truth."""
     from rutile_assets.ops import parallel, runner  # noqa: PLC0415
     from rutile_assets.ops.score import score as compare  # noqa: PLC0415
@@ -296,7 +298,7 @@ def demo(home: Path, films: int, seed: int, processes: int) -> None:
     house = _house(home)
     if not (house.home.root / "truth").is_dir():
         with _bar("simulating") as tell:
-            make(house.home.root, films=films, seed=seed, progress=tell, processes=processes)
+            make(house.home.root, films=films, seed=seed, progress=tell, microscope=microscope, processes=processes)
     with _bar("reading files") as tell:
         verdicts = house.ingest([house.home.inbox], RunContext("cli"), progress=tell)
     work = runner.plan(house)

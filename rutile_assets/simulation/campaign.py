@@ -165,6 +165,7 @@ def simulate(
     progress: Progress | None = None,
     realism: Realism | None = None,
     light: bool = False,
+    microscope: bool = False,
     processes: int = 1,
 ) -> Campaign:
     """Write a campaign of simulated samples.
@@ -187,6 +188,8 @@ def simulate(
         How far from ideal the lab is.
     light : bool
         Few and small files, for load tests.
+    microscope : bool
+        Also a 4D-STEM scan of the 3.8 nm trilayer.
     processes : int
         How many to write with.
 
@@ -208,7 +211,7 @@ def simulate(
     planned = list(islice(plan(), total))
     for one in planned:
         _refuse_measured(inbox / one.growth_id)
-    write = partial(_write, inbox, total, lab, seed, light)
+    write = partial(_write, inbox, total, lab, seed, light, microscope)
     written: list[tuple[FilmTruth, int, int, list[ExpectedRejection]]] = []
     if progress is not None:
         progress(0, total, planned[0].growth_id)
@@ -235,10 +238,15 @@ def _mapper(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
 
 
 def _write(
-    inbox: Path, total: int, realism: Realism, seed: int, light: bool, planned: Planned
+    inbox: Path, total: int, realism: Realism, seed: int, light: bool, microscope: bool, planned: Planned
 ) -> tuple[FilmTruth, int, int, list[ExpectedRejection]]:
     truth = sample_truth(planned, realism, seed, total)
-    files, bad = film_files(planned, truth, realism, seed, LIGHT_MAKERS if light else MAKERS)
+    makers = LIGHT_MAKERS if light else MAKERS
+    if microscope:
+        from rutile_assets.simulation.microscope import stem4d_files  # noqa: PLC0415 torch loads for seconds
+
+        makers = makers | {"stem4d": stem4d_files}
+    files, bad = film_files(planned, truth, realism, seed, makers)
     write_files(inbox / planned.growth_id, files)
     return truth, len(files), sum(len(file.content) for file in files), bad
 
