@@ -55,7 +55,7 @@ def _probe(panels: Any, probe: FloatArray, outcome: Outcome) -> None:
     for number, axes in enumerate(panels):
         axes.set_axis_off()
         if number < probe.shape[1]:
-            wave = np.fft.fftshift(np.fft.ifft2(probe[0, number] + 1j * probe[1, number]))
+            wave = np.fft.ifft2(probe[0, number] + 1j * probe[1, number])  # its middle is the window's
             axes.imshow(np.abs(wave), cmap="magma")
             axes.set_title(f"probe mode {number + 1}: {powers[number]:.1%}", fontsize=9)
 
