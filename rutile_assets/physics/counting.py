@@ -32,7 +32,7 @@ def deviance_slope(counts: FloatArray, expected: FloatArray) -> FloatArray:
     Parameters
     ----------
     counts, expected : ndarray
-        (..., Q) as there.
+        (..., Q) measured counts and their positive expectations [counts].
     """
     x = (counts - expected) / expected
     near = np.abs(x) < NEARLY_EQUAL
@@ -55,6 +55,12 @@ def poisson_information(slopes: FloatArray, expected: FloatArray) -> FloatArray:
 
 
 def inverse(information: FloatArray) -> FloatArray:
-    """Return the pseudo-inverse of an information matrix (n, n), scaled first so that units do not cut it off."""
+    """Return the pseudo-inverse of an information matrix, scaled first so that units do not cut it off.
+
+    Parameters
+    ----------
+    information : ndarray
+        (N, N) symmetric; the result has the same shape.
+    """
     scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-300))
     return np.asarray(np.linalg.pinv(information * np.outer(scale, scale)) * np.outer(scale, scale))

@@ -105,7 +105,7 @@ def _brightest(points: pd.DataFrame, file_id: int, scans: int, wave: float) -> d
     return {
         "file_id": file_id,
         "scans_count": scans,
-        "points_count": len(points),
+        "map_points_count": len(points),
         "brightest_omega_deg": top.omega_deg,
         "brightest_two_theta_deg": top.two_theta_deg,
         "brightest_chi_deg": top.chi_deg,

@@ -458,13 +458,13 @@ def fit_map(plane: Plane, substrate: str, film: str, nominal_nm: float, chosen: 
 
 
 def refine(plane: Plane, model: MapModel, start: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the optimum next to `start`, (n,), and its covariance (n, n)."""
+    """Return the optimum next to `start`, (N,), and its covariance (N, N)."""
     found = _least_squares(model, plane, start)
     return found.x, covariance_at(model, plane, found.x)
 
 
 def covariance_at(model: MapModel, plane: Plane, vector: FloatArray) -> FloatArray:
-    """Return the inverse of the Poisson information, (n, n); right at few counts, too, unlike J^T J of residuals."""
+    """Return the inverse of the Poisson information, (N, N); right at few counts, too, unlike J^T J of residuals."""
     rate, slopes = model.slopes(vector, plane)
     information = poisson_information(slopes * plane.exposure[:, None], rate * plane.exposure)
     information[NORMAL_ZERO, NORMAL_ZERO] += plane.normal_std_per_angstrom**-2

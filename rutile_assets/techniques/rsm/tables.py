@@ -21,7 +21,7 @@ RSM_SCAN_MAP = film_table(
     columns=(
         FILE_ID,
         Column("scans_count", "integer", "scans of the map", minimum=1),
-        Column("points_count", "integer", "points in all", minimum=1),
+        Column("map_points_count", "integer", "points in all", minimum=1),
         Column("brightest_omega_deg", "double", "omega of the brightest point, from the surface"),
         Column("brightest_two_theta_deg", "double", "2theta of the brightest point"),
         Column("brightest_chi_deg", "double", "chi of the brightest point"),

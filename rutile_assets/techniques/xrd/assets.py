@@ -245,13 +245,13 @@ def peak_row(peak: Peak, index: Indexed | None, substrate_angstrom: float, wave:
         "lattice_out_of_plane_nm": (None, None),
         "lattice_brightest_nm": (None, None),
         "lattice_out_of_plane_corrected_nm": (None, None),
-        "two_theta_offset_deg": (None, None),
+        "order_offset_deg": (None, None),
     }
     if index is not None:
         pairs["lattice_out_of_plane_nm"] = (0.1 * index.order * spacing, 0.1 * index.order * spacing_std)
         read, read_std = peak.brightest_spacing_angstrom(wave)
         pairs["lattice_brightest_nm"] = (0.1 * index.order * read, 0.1 * index.order * read_std)
-        pairs["two_theta_offset_deg"] = (index.offset_deg, index.offset_std_deg)
+        pairs["order_offset_deg"] = (index.offset_deg, index.offset_std_deg)
         theta = np.radians(peak.two_theta_deg - index.offset_deg) / 2.0
         true = index.order * wave / (2.0 * np.sin(theta))
         std = true / np.tan(theta) * np.radians(np.hypot(peak.stds[0], index.offset_std_deg)) / 2.0

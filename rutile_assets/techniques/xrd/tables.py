@@ -88,8 +88,8 @@ XRD_PEAK = film_table(
             "the same after the substrate's peak of this order was put where its bulk lattice says",
             nullable=True,
         ),
-        *estimated("two_theta_offset_deg", "the substrate's peak of this order minus its nominal angle", nullable=True),
-        Column("reduced_chi_square", "double", "with counting noise alone", minimum=0),
+        *estimated("order_offset_deg", "the substrate's peak of this order minus its nominal angle", nullable=True),
+        Column("reduced_chi_square", "double", "with counting noise alone; 1 where the model says all", minimum=0),
         NOTES,
     ),
 )
