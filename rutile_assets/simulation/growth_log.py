@@ -85,6 +85,7 @@ def simulate_growth_log(
     sample_c = ramp + wander
     pyro_error, tc_error = rng.normal(size=2) * (realism.pyrometer_calibration_c, realism.thermocouple_calibration_c)
     gauge = OXYGEN_TORR * (1.0 + realism.gauge_calibration * rng.normal())
+    source_error = realism.thermocouple_calibration_c * rng.normal()  # a thermocouple of its own
 
     def channel(
         name: str, unit: str, limits: tuple[float, float], true: FloatArray, noise: float, spike: float
@@ -104,7 +105,7 @@ def simulate_growth_log(
                 realism.pyrometer_noise_c, 40.0),
         channel(THERMOCOUPLE, "C", (-200.0, 1370.0), sample_c + tc_error, realism.thermocouple_noise_c, 25.0),
         channel(GAUGE, "torr", (1e-11, 1e-3), gauge * flat, realism.gauge_noise * gauge, 3e-5),
-        channel(SOURCE, "C", (0.0, 600.0), SOURCE_C * flat, realism.source_noise_c, 0.0),
+        channel(SOURCE, "C", (0.0, 600.0), SOURCE_C * flat + source_error, realism.source_noise_c, 0.0),
         channel(FLOW, "torr", (-0.01, 1.0), ttip, realism.flow_noise_torr, 0.0),
     ]  # fmt: skip
     for name, is_open in open_now.items():

@@ -44,7 +44,7 @@ def test_a_toy_technique_from_architecture_md_runs_end_to_end(tmp_path: Path) ->
     rooms = copy / "rutile_assets/rooms.py"
     line = "from rutile_assets.techniques.growth.assets"
     _edit(rooms, line, f"from rutile_assets.techniques.ellipsometry.assets import ROOM as ELLIPSOMETRY\n{line}")
-    _edit(rooms, " = (GROWTH, ", " = (GROWTH, ELLIPSOMETRY, ")
+    _edit(rooms, "    GROWTH,\n", "    GROWTH,\n    ELLIPSOMETRY,\n")
 
     home = tmp_path / "home"
     folder = drop_growth(home / "inbox", "MBE-1")
