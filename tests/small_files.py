@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from small_spectra import SPECTRA
 
 TWO_THETA = [0.5, 0.6, 0.7, 0.8]
 COUNTS = [400, 100, 25, 9]
@@ -238,6 +239,24 @@ def source_text() -> bytes:
     )
 
 
+def growth_log_one() -> bytes:
+    return b"Elapsed time [s]\tValue [250,1250]\r\n0.000\t250.0000\r\n33.891\t249.8470\r\n35.899\t300.5\r\n"
+
+
+def growth_log_table() -> bytes:
+    return (
+        b"# chamber 2\nElapsed [min],Substrate.Pyrometer [C] [250,1250],Gauge pressure [mbar],Ru.Shutter\n"
+        b"0,250,1e-6,closed\n0.5,,2e-6,open\n1.0,300.5,3e-6,closed\n"
+    )
+
+
+def ksa(frames: int = 1, width: int = 4, height: int = 3) -> bytes:
+    header = bytearray(640)
+    header[39:45], header[49:51], header[321:323] = b"KSA00F", width.to_bytes(2, "big"), height.to_bytes(2, "big")
+    counts = np.arange(width * height, dtype="<u2")
+    return b"".join(bytes(header) + (counts + number).tobytes() for number in range(frames))
+
+
 def xy() -> bytes:
     return b"# 2Theta Omega\tIntensity (counts)\n0.5\t400\n0.6\t100\n0.7\t25\n"
 
@@ -255,4 +274,8 @@ SMALL: dict[str, bytes] = {
     "e.dat": multivu_eto(),
     "s.txt": source_text(),
     "a.xy": xy(),
+    "Gauge.Measured.txt": growth_log_one(),
+    "log.csv": growth_log_table(),
+    "Image107.img": ksa(),
+    **SPECTRA,
 }

@@ -16,6 +16,7 @@ FOLDERS = {
     "afm": "afm",
     "kpfm": "kpfm",
     "transport_hall": "transport",
+    "xps_ups": "ups",
 }
 
 
