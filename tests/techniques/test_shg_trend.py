@@ -67,8 +67,8 @@ def test_a_jump_near_four_nanometres_is_found_with_its_thickness() -> None:
     assert [r.series for r in outcome.results] == ["RuO2/TiO2"]
     assert "itself mm2" in outcome.results[0].estimate.notes[0]
     points = outcome.tables["shg_trend_point"].query("observable == 'ss part'").set_index("growth_id")
-    assert points.thickness_nm["F-3.5"] == 3.5
-    assert points.thickness_nm["F-17.2"] == pytest.approx(17.2 * 1.1)
+    assert points.trend_thickness_nm["F-3.5"] == 3.5
+    assert points.trend_thickness_nm["F-17.2"] == pytest.approx(17.2 * 1.1)
     assert trend(_films(true, 0.01), outcome) is not None
 
 

@@ -488,7 +488,7 @@ def _separate(vector: FloatArray) -> bool:
 
 
 def second_fraction(vector: FloatArray) -> float:
-    """Return the second component's part of the film's intensity; 0 for one component, (n,) -> number."""
+    """Return the second component's part of the film's intensity, from the vector (N,); 0 for one component."""
     if len(vector) != TWO:
         return 0.0
     first, second = np.exp(2.0 * vector[RATIO]), 10.0 ** vector[SCALE_SECOND]

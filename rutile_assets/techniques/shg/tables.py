@@ -129,7 +129,7 @@ SHG_TREND_POINT = series_table(
         GROWTH_ID,
         SERIES,
         Column("observable", "text", "what changes", allowed=OBSERVABLES),
-        Column("thickness_nm", "double", "XRR's, else the nominal one", minimum=0),
+        Column("trend_thickness_nm", "double", "XRR's, else the nominal one", minimum=0),
         *estimated("observable_fraction", "in the observable's own unit"),
     ),
 )

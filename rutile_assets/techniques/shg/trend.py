@@ -42,7 +42,7 @@ def shg_trend(films: Films) -> Outcome:
     rows, seen = [], []
     for series, observable, points in _observables(films):
         seen.append(points.assign(series=series, observable=observable))
-        columns = ("thickness_nm", "observable_fraction", "observable_fraction_std")
+        columns = ("trend_thickness_nm", "observable_fraction", "observable_fraction_std")
         try:
             found = onset(*(points[c].to_numpy(dtype=float) for c in columns))
         except FitFailed as fault:
@@ -92,7 +92,7 @@ def _points(here: pd.DataFrame, value: pd.Series[float], std: pd.Series[float]) 
     return pd.DataFrame(
         {
             "growth_id": here.growth_id,
-            "thickness_nm": here.thickness_nm.astype(float),
+            "trend_thickness_nm": here.thickness_nm.astype(float),
             "observable_fraction": value.astype(float),
             "observable_fraction_std": np.maximum(std.astype(float), LEAST_STD),
             "observable_fraction_std_source": "counting",
