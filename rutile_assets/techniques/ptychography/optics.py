@@ -14,18 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rutile_assets.constants import ELEMENTARY_CHARGE_C, PLANCK_J_S, SPEED_OF_LIGHT_M_PER_S
+from rutile_assets.physics.electrons import wavelength_angstrom
 
 FloatArray = npt.NDArray[np.float64]
-
-ELECTRON_REST_ENERGY_EV = 510998.95  # CODATA 2018
-
-
-def wavelength_angstrom(accelerating_voltage_kv: float) -> float:
-    """Return the relativistic electron wavelength ``h c / sqrt(E (E + 2 m c^2))`` [angstrom]."""
-    energy_ev = 1e3 * accelerating_voltage_kv
-    hc_ev_angstrom = 1e10 * PLANCK_J_S.value * SPEED_OF_LIGHT_M_PER_S.value / ELEMENTARY_CHARGE_C.value
-    return float(hc_ev_angstrom / np.sqrt(energy_ev * (energy_ev + 2.0 * ELECTRON_REST_ENERGY_EV)))
 
 
 @dataclass(frozen=True)
