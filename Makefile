@@ -52,7 +52,7 @@ bench: $(READY) ## what is timed, against which peer; prints tables
 
 lock: $(READY) ## resolve the pinned set anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	echo "torch==2.13.0" | $(BIN)/uv pip compile pyproject.toml --all-extras --constraint - --no-header --no-annotate \
+	echo "torch==2.13.0" | $(BIN)/uv pip compile pyproject.toml --extra dev --constraint - --no-header --no-annotate \
 	  --python-version 3.11 --quiet | sed 's/^torch==\([0-9.]*\).*/torch==\1/' > deploy/requirements.lock
 
 clean: ## remove the homes of demo and campaign
