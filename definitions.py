@@ -9,6 +9,6 @@ The list of rooms is rutile_assets/rooms.py; the command `rutile` runs the same 
 from __future__ import annotations
 
 from rutile_assets.ops.automation import build_definitions
-from rutile_assets.rooms import ROOMS  # growth, xrr, xrd, afm, kpfm, transport
+from rutile_assets.rooms import ROOMS  # growth to ptychography, one a technique
 
 defs = build_definitions(ROOMS)
