@@ -42,7 +42,7 @@ def _drop(house: House, name: str, stack: Any, said: dict[str, object]) -> Path:
 
 
 def _run(house: House) -> list[Materialized]:
-    return [materialize(house.lake, house.home, asset, GROWTH, RunContext("cli")) for asset in ROOM.assets]
+    return [materialize(house.lake, house.home, asset, GROWTH, RunContext("cli")) for asset in ROOM.assets[:2]]
 
 
 def _row(made: Materialized) -> dict[str, Any]:

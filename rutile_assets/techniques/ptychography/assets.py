@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @film_asset(
     room="ptychography",
     files="stem4d",
-    reads=("stem4d_calibration",),
+    reads=("stem4d_calibration", "stem4d_thickness"),
     writes=(PTYCHOGRAPHY, PTYCHOGRAPHY_ITERATION, PTYCHOGRAPHY_MODE, PTYCHOGRAPHY_CORRELATION),
     parameters=PtychographyParameters,
     kinds=("python", "torch"),
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 def ptychography(film: Film) -> Outcome:
     """Multislice mixed-state electron ptychography: the phase that each slice of the sample gives the beam.
 
-    Detector, dose and thickness come from the calibration; patterns that are missing are left out. A run that was
-    killed goes on from its last checkpoint, bit for bit.
+    Detector, dose and thickness come from the calibration, a thickness that nobody gave from the mean pattern (PACBED);
+    patterns that are missing are left out. A run that was killed goes on from its last checkpoint, bit for bit.
     """
     from rutile_assets.techniques.ptychography.run import reconstruct_file  # noqa: PLC0415 torch loads for seconds
 

@@ -70,8 +70,8 @@ def reconstruct_file(film: Film, file: RawFile, row: Mapping[Any, Any]) -> Run:
     if stack is None:
         raise WrongContent("no diffraction patterns", "a 4D-STEM file", "Move the file.")
     patterns, notes = patterns_of(stack.open(), row)
-    thickness = row["sample_thickness_nm"]
-    recipe = recipe_of(chosen, None if _unknown(thickness) else float(thickness))
+    thickness, told = sample_thickness(film, file, row)
+    recipe = recipe_of(chosen, thickness)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if chosen.device == "auto" else chosen.device
     how: dict[str, Any] = {"device": device, "workers": chosen.workers}
     checkpoint = None
@@ -79,7 +79,7 @@ def reconstruct_file(film: Film, file: RawFile, row: Mapping[Any, Any]) -> Run:
         film.scratch.mkdir(parents=True, exist_ok=True)
         checkpoint = film.scratch / f"{file.sha256[:16]}.checkpoint"
     found = reconstruct(patterns, recipe, checkpoint=checkpoint, progress=_teller(film, file), **how)
-    found = replace(found, notes=(*notes, *found.notes))
+    found = replace(found, notes=(*notes, *told, *found.notes))
     if not chosen.has_halves:
         return Run(recipe, device, found, None)
     film.tell(f"{file.name}: the two halves")
@@ -90,6 +90,17 @@ def reconstruct_file(film: Film, file: RawFile, row: Mapping[Any, Any]) -> Run:
     pixel = (found.pixel_angstrom, found.pixel_angstrom)
     ring = ring_correlation(images[0][rows, columns], images[1][rows, columns], pixel)
     return Run(recipe, device, found, (ring, np.abs(images[0] - images[1]) / 2.0))
+
+
+def sample_thickness(film: Film, file: RawFile, row: Mapping[Any, Any]) -> tuple[float | None, tuple[str, ...]]:
+    """Return how thick the sample is [nm]: what a person wrote, else what the mean pattern says, with a sentence."""
+    if not _unknown(row["sample_thickness_nm"]):
+        return float(row["sample_thickness_nm"]), ()
+    for measured in film.table("stem4d_thickness").to_dict("records"):
+        if measured["file_id"] == file.file_id and not film.parameters.thickness_nm:
+            value, std = float(measured["thickness_nm"]), float(measured["thickness_nm_std"])
+            return value, (f"Thickness {value:.2f} +- {std:.2f} nm from the position-averaged pattern.",)
+    return None, ()
 
 
 def recipe_of(chosen: PtychographyParameters, sample_thickness_nm: float | None) -> Recipe:

@@ -33,6 +33,7 @@ from rutile_assets.techniques.stem4d.model import (
 )
 from rutile_assets.techniques.stem4d.orientation import Orientation
 from rutile_assets.techniques.stem4d.tables import STEM4D_CALIBRATION, STEM4D_QUICKLOOK
+from rutile_assets.techniques.stem4d.thickness import stem4d_thickness
 
 # column -> key of the file's, header's or sidecar's settings
 GIVEN = {
@@ -325,5 +326,5 @@ ROOM = Room(
     title="4D-STEM",
     folders=("stem4d", "4dstem", "4d-stem", "empad"),
     check=check,
-    assets=(stem4d_calibration, stem4d_quicklook),
+    assets=(stem4d_calibration, stem4d_quicklook, stem4d_thickness),
 )

@@ -63,3 +63,42 @@ def _axes_of_the_scan(axes: Any, row: Mapping[Any, Any], centre: tuple[float, fl
         tip = centre[0] + length * right, centre[1] + length * down
         axes.annotate("", tip, centre, arrowprops={"arrowstyle": "->", "color": "#1f5f8a"})
         axes.text(*tip, label, color="#1f5f8a", fontsize=8)
+
+
+def thickness(film: Film, outcome: Outcome) -> Figure | None:
+    """Draw the first scan: mean pattern, its best model, what is left, and misfit against thickness."""
+    rows = outcome.tables.get("stem4d_thickness")
+    if rows is None or rows.empty:
+        return None
+    row = rows.to_dict("records")[0]
+    curves = outcome.tables["stem4d_thickness_curve"]
+    curve = curves[curves.file_id == row["file_id"]]
+    pattern, model = film.array(row["pattern_array"]), film.array(row["model_array"])
+    fitted = model > 0
+    lines, columns = (np.flatnonzero(fitted.any(axis=axis)) for axis in (1, 0))
+    field = slice(lines[0], lines[-1] + 1), slice(columns[0], columns[-1] + 1)
+    seen = [np.where(fitted, image, np.nan)[field] for image in (pattern, model)]
+    rest = (seen[0] - seen[1]) / np.nanmax(seen[0])
+    figure = Figure(figsize=(12.0, 3.2), layout="constrained")
+    *images, misfit = figure.subplots(1, 4, width_ratios=(1, 1, 1, 1.4))
+    for axes, image, title in zip(images[:2], seen, ("mean pattern", f"{row['thickness_nm']:.2f} nm"), strict=True):
+        axes.imshow(image, vmin=0.0, vmax=np.nanmax(seen[0]), cmap="magma")
+        axes.set_title(title)
+    limit = float(np.nanmax(np.abs(rest)))
+    drawn = images[2].imshow(100.0 * rest, vmin=-100.0 * limit, vmax=100.0 * limit, cmap="RdBu_r")
+    figure.colorbar(drawn, ax=images[2], shrink=0.8, label="% of the brightest")
+    images[2].set_title("difference")
+    for axes in images:
+        axes.set_axis_off()
+    misfit.semilogy(curve.curve_thickness_nm, curve.misfit_ratio, color="#1f5f8a")
+    misfit.axvspan(
+        row["thickness_nm"] - row["thickness_nm_std"],
+        row["thickness_nm"] + row["thickness_nm_std"],
+        color="#c0392b",
+        alpha=0.5,
+        linewidth=0,
+    )
+    misfit.set_xlabel("thickness (nm)")
+    misfit.set_ylabel("chi-square over its least")
+    misfit.set_title(f"{row['thickness_nm']:.2f} ± {row['thickness_nm_std']:.2f} nm")
+    return figure

@@ -79,3 +79,42 @@ STEM4D_QUICKLOOK = film_table(
         Column("dark_field_fraction", "double", "electrons beyond the disc", minimum=0, maximum=1),
     ),
 )
+
+STEM4D_THICKNESS = film_table(
+    "stem4d_thickness",
+    "Thickness of the sample from each scan's position-averaged pattern (PACBED), matched against multislice.",
+    grain="one scan of diffraction patterns",
+    key=("file_id",),
+    columns=(
+        FILE_ID,
+        *estimated("thickness_nm", "thickness of the lamella along the beam", minimum=0),
+        Column("thickness_source", "text", "how it was found", allowed=("pacbed",)),
+        Column("statistical_nm", "double", "one sigma from counting and from misfit, blocks of pixels", minimum=0),
+        Column("vibration_shift_nm", "double", "shift for one sigma of the vibrations' amplitude", nullable=True),
+        Column("planes_shift_nm", "double", "one sigma as a sample ends with a whole atomic plane", minimum=0),
+        Column("materials", "text", "crystals that were matched, separated by commas"),
+        Column("ruo2_fraction", "double", "share of RuO2 in the pattern; NULL for one material", nullable=True),
+        Column("tilt_110_mrad", "double", "tilt of the crystal along [110]"),
+        Column("tilt_1m10_mrad", "double", "tilt of the crystal along [1-10]"),
+        Column("counting_reduced_chi_square", "double", "misfit against counting noise alone, a pixel", minimum=0),
+        Column("model_error_fraction", "double", "what the model misses, of the intensity of a pixel", minimum=0),
+        Column("runner_up_nm", "double", "thickness of the next minimum of the misfit", nullable=True, minimum=0),
+        Column("runner_up_ratio", "double", "misfit of the next minimum over the least", nullable=True, minimum=0),
+        Column("pattern_array", "text", "array: mean pattern that was fitted, electrons a pattern, binned"),
+        Column("model_array", "text", "array: the best model of it, 0 where nothing was fitted"),
+        NOTES,
+    ),
+)
+
+STEM4D_THICKNESS_CURVE = film_table(
+    "stem4d_thickness_curve",
+    "Misfit of each scan's position-averaged pattern against thickness, least over all other parameters.",
+    grain="one thickness of one scan",
+    key=("file_id", "curve_index"),
+    columns=(
+        FILE_ID,
+        Column("curve_index", "integer", "number of the thickness, from 1", minimum=1),
+        Column("curve_thickness_nm", "double", "thickness", minimum=0),
+        Column("misfit_ratio", "double", "chi-square over its least", minimum=0),
+    ),
+)
