@@ -116,7 +116,8 @@ def mean_std(values: FloatArray) -> float:
     lines = max(0.0, float(power[fast, 0].mean() - power[fast, 1:4].mean()))
     slow = power[SLOW_LINES, 0]
     if slow.mean() > DRIFTING * (field + lines):
-        lines = max(lines, _at_zero(slow, ky[SLOW_LINES, 0] ** 2, lorentzian=True) - field)
+        wandering = _at_zero(slow, ky[SLOW_LINES, 0] ** 2, lorentzian=True) - field
+        lines = max(lines, min(wandering, float(power[:, 0].sum())))  # not all in one mode: a mean within its lines
     return float(np.sqrt((field + lines) / values.size))
 
 

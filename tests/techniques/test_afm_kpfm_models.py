@@ -143,6 +143,14 @@ def test_sq_pulls_have_width_1_on_a_stationary_surface() -> None:
     assert 0.9 < np.std(pulls, ddof=1) < 1.1
 
 
+def test_lines_that_wander_like_a_random_walk_bound_the_error_by_their_own_spread() -> None:
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        lines = np.cumsum(rng.normal(size=256))
+        values = 1e-3 * rng.normal(size=(256, 256)) + lines[:, None]
+        assert mean_std(values) <= 1.05 * np.hypot(lines.std(), 1e-3)
+
+
 def test_the_error_of_white_noise_is_the_textbook_one() -> None:
     ratios = [mean_std(np.random.default_rng(s).normal(size=(128, 128))) * 128 for s in range(40)]
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.1)
