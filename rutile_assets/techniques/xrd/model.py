@@ -6,7 +6,9 @@ spacing of five planes 0.02 angstrom wrong.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -263,9 +265,30 @@ def fit_rod(
             f"{int(used.sum())} points about {centre:.2f} deg", f"a scan across {rod.substrate} (110)", "Measure it."
         )
     angle, measured, weight = two_theta_deg[used], counts[used], exposure[used]
+    rate = measured / weight
+    best = _search(rod, angle, measured, weight, _starts(rod, angle, rate, chosen), chosen)
+    if 2.0 * best.cost >= GOOD * len(angle) and len(rod.films) > 1:  # one layer's planes passed for another's
+        starts = _exchanged(_starts(rod, angle, rate, replace(chosen, thickness_range=1.0))[0], len(rod.films))
+        again = _search(rod, angle, measured, weight, [best.x[: len(rod.names)], *starts], chosen)
+        best = again if again.cost < best.cost else best
+    free = len(angle) - len(best.x)
+    chi_square = float(2.0 * best.cost / free)
+    covariance = _covariance(rod, angle, weight, best.x, chosen) * max(1.0, chi_square)
+    notes = []
+    if chi_square > 2.0:
+        notes.append(f"Misfit: reduced chi-square {chi_square:.1f}; the uncertainties are widened by its root.")
+    expected, _ = _expected(rod, angle, weight, best.x)
+    return XrdFit(rod, best.x, covariance, chi_square, angle, measured, expected, tuple(notes))
+
+
+def _search(
+    rod: Rod, angle: FloatArray, measured: FloatArray, weight: FloatArray, starts: Sequence[FloatArray],
+    chosen: XrdFitParameters,
+) -> Any:  # fmt: skip
+    """Return the best optimum from some starts, each screened on a thinned scan, the most promising ones refined."""
     thin = slice(None, None, max(1, len(angle) // SCREENING_POINTS))
     tried = []
-    for start in _starts(rod, angle, measured / weight, chosen):
+    for start in starts:
         found = _least_squares(rod, angle[thin], measured[thin], weight[thin], start, chosen, SCREENING_STEPS)
         tried.append((found.cost, found.x))
     best = None
@@ -277,15 +300,17 @@ def fit_rod(
         best = found if best is None or found.cost < best.cost else best
         if 2.0 * best.cost < GOOD * len(angle):
             break
-    assert best is not None
-    free = len(angle) - len(best.x)
-    chi_square = float(2.0 * best.cost / free)
-    covariance = _covariance(rod, angle, weight, best.x, chosen) * max(1.0, chi_square)
-    notes = []
-    if chi_square > 2.0:
-        notes.append(f"Misfit: reduced chi-square {chi_square:.1f}; the uncertainties are widened by its root.")
-    expected, _ = _expected(rod, angle, weight, best.x)
-    return XrdFit(rod, best.x, covariance, chi_square, angle, measured, expected, tuple(notes))
+    return best
+
+
+def _exchanged(nominal: FloatArray, films: int) -> list[FloatArray]:
+    """Return starts with a plane more or less in each layer, in all combinations."""
+    starts = []
+    for moves in product((-1.0, 0.0, 1.0), repeat=films):
+        start = nominal.copy()
+        start[3 : 3 + 3 * films : 3] = np.maximum(start[3 : 3 + 3 * films : 3] + moves, 1.0)
+        starts.append(start)
+    return starts
 
 
 def _absorbers(exposure: FloatArray) -> int:
