@@ -5,7 +5,7 @@ SELECT
     channel.log_channel,
     channel.channel_role,
     channel.reading_unit,
-    channel.readings_count,
+    channel.log_readings_count,
     channel.last_log_time_s - channel.first_log_time_s AS logged_s,
     channel.sampling_s,
     channel.longest_gap_s,

@@ -4,7 +4,7 @@ SELECT
     made.growth_id,
     raw.original_path AS source_file,
     made.recipe,
-    made.device,
+    made.computed_on,
     made.modes_count,
     made.slices_count,
     made.slice_thickness_nm,

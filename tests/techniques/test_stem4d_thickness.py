@@ -181,13 +181,13 @@ def test_the_room_writes_thickness_curve_and_figure_and_ptychography_reads_it(ho
     house.ingest([here.parent], RunContext("cli"))
     made = [materialize(house.lake, house.home, ROOM.assets[i], GROWTH, RunContext("cli")) for i in (0, 2)][-1]
     (row,) = house.lake.rows("FROM stem4d_thickness")
-    assert abs(row["thickness_nm"] - 5.92) < 0.5
+    assert abs(row["lamella_thickness_nm"] - 5.92) < 0.5
     assert row["thickness_nm_std"] > row["statistical_nm"] > 0
     (result,) = made.outcome.results
     assert result.estimate.quantities == ("sample_thickness_nm",)
     assert set(result.estimate.systematics) == {"whole atomic planes"}
     curve = house.lake.rows("SELECT * FROM stem4d_thickness_curve ORDER BY misfit_ratio")
-    assert abs(curve[0]["curve_thickness_nm"] - row["thickness_nm"]) < 0.3
+    assert abs(curve[0]["curve_thickness_nm"] - row["lamella_thickness_nm"]) < 0.3
     assert "cells of 0.65 nm" in row["notes"]
     assert ROOM.assets[2].figure is not None
     drawn = ROOM.assets[2].figure(made.film, made.outcome)
@@ -197,6 +197,6 @@ def test_the_room_writes_thickness_curve_and_figure_and_ptychography_reads_it(ho
     (file,) = made.film.files
     film = replace(made.film, parameters=PtychographyParameters(), tables=lambda name: made.frames[name])
     value, told = sample_thickness(film, file, {"sample_thickness_nm": None})
-    assert value == row["thickness_nm"]
+    assert value == row["lamella_thickness_nm"]
     assert "from the position-averaged pattern" in told[0]
     assert sample_thickness(film, file, {"sample_thickness_nm": 9.0}) == (9.0, ())

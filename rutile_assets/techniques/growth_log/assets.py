@@ -120,7 +120,7 @@ def _summary(channel: Channel, offset_s: float, chosen: GrowthLogParameters) -> 
         "channel_role": channel.role,
         "range_low_reading": low,
         "range_high_reading": high,
-        "readings_count": len(channel.values),
+        "log_readings_count": len(channel.values),
         "first_log_time_s": channel.time_s[0] - offset_s,
         "last_log_time_s": channel.time_s[-1] - offset_s,
         "sampling_s": channel.sampling_s,

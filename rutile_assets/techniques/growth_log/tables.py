@@ -44,7 +44,7 @@ GROWTH_LOG_CHANNEL = film_table(
                allowed=ROLES),
         Column("range_low_reading", "double", "lower limit of the instrument's range", nullable=True),
         Column("range_high_reading", "double", "upper limit of the instrument's range", nullable=True),
-        Column("readings_count", "integer", "readings", minimum=1),
+        Column("log_readings_count", "integer", "readings", minimum=1),
         Column("clock_offset_s", "double", "the log's zero after the start of the earliest of the film's logs"),
         Column("first_log_time_s", "double", "time of the first reading since the log's own zero"),
         Column("last_log_time_s", "double", "time of the last reading since the log's own zero"),

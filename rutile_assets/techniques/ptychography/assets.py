@@ -82,7 +82,7 @@ def _row(film: Film, file: RawFile, run: Run) -> dict[str, object]:
     row: dict[str, object] = {
         "file_id": file.file_id,
         "recipe": run.recipe.name,
-        "device": run.device,
+        "computed_on": run.device,
         "slices_count": len(found.potential_rad),
         "slice_thickness_nm": 0.1 * found.slice_angstrom,
         "modes_count": len(found.probe),

@@ -98,7 +98,7 @@ def sample_thickness(film: Film, file: RawFile, row: Mapping[Any, Any]) -> tuple
         return float(row["sample_thickness_nm"]), ()
     for measured in film.table("stem4d_thickness").to_dict("records"):
         if measured["file_id"] == file.file_id and not film.parameters.thickness_nm:
-            value, std = float(measured["thickness_nm"]), float(measured["thickness_nm_std"])
+            value, std = float(measured["lamella_thickness_nm"]), float(measured["lamella_thickness_nm_std"])
             return value, (f"Thickness {value:.2f} +- {std:.2f} nm from the position-averaged pattern.",)
     return None, ()
 

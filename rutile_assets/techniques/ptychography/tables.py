@@ -15,7 +15,7 @@ PTYCHOGRAPHY = film_table(
     columns=(
         FILE_ID,
         Column("recipe", "text", "schedule of the reconstruction"),
-        Column("device", "text", "what it ran on"),
+        Column("computed_on", "text", "cpu, or the GPU"),
         Column("slices_count", "integer", "slices along the beam", minimum=1),
         Column("slice_thickness_nm", "double", "distance from slice to slice", minimum=0),
         Column("modes_count", "integer", "incoherent probe modes", minimum=1),

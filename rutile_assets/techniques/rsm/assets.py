@@ -230,7 +230,7 @@ def _rows(fit: MapFit, file_id: int, lattices: str) -> list[dict[str, object]]:
         "substrate_q_001_per_angstrom": here.q_001,
         "substrate_q_1m10_per_angstrom": here.q_1m10,
         "substrate_q_110_per_angstrom": here.q_110,
-        "delta_bic": fit.delta_bic,
+        "component_delta_bic": fit.delta_bic,
         "reduced_chi_square": fit.reduced_chi_square,
         "notes": " ".join(fit.notes),
     }

@@ -51,7 +51,7 @@ RSM_FIT = film_table(
         *estimated("q_110_per_angstrom", "the film's centre along the normal [110]"),
         Column("intensity_fraction", "double", "the component's part of the film's intensity", minimum=0, maximum=1),
         Column("lateral_width_per_angstrom", "double", "standard deviation of the component across the rod", minimum=0),
-        Column("delta_bic", "double", "BIC of one component minus BIC of two"),
+        Column("component_delta_bic", "double", "BIC of one component minus BIC of two"),
         Column("reduced_chi_square", "double", "with counting noise alone; 1 where the model says all", minimum=0),
         NOTES,
     ),

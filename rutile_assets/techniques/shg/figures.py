@@ -66,8 +66,8 @@ def trend(_: Films, outcome: Outcome) -> Figure | None:
     figure = Figure(figsize=(3.8 * len(names), 3.3), layout="constrained")
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
         for colour, (series, here) in zip(COLOURS, points[points.observable == name].groupby("series"), strict=False):
-            std = here.observable_fraction_std
-            axes.errorbar(here.trend_thickness_nm, here.observable_fraction, std, fmt="o", ms=4, color=colour, label=series)
+            x, y, std = here.trend_thickness_nm, here.observable_fraction, here.observable_fraction_std
+            axes.errorbar(x, y, std, fmt="o", ms=4, color=colour, label=series)
             for row in changes[(changes.observable == name) & (changes.series == series)].to_dict("records"):
                 if row["shg_onset_nm_std_source"] is not None:
                     at, sigma = row["shg_onset_nm"], row["shg_onset_nm_std"]

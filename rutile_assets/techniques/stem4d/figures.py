@@ -81,7 +81,9 @@ def thickness(film: Film, outcome: Outcome) -> Figure | None:
     rest = (seen[0] - seen[1]) / np.nanmax(seen[0])
     figure = Figure(figsize=(12.0, 3.2), layout="constrained")
     *images, misfit = figure.subplots(1, 4, width_ratios=(1, 1, 1, 1.4))
-    for axes, image, title in zip(images[:2], seen, ("mean pattern", f"{row['thickness_nm']:.2f} nm"), strict=True):
+    for axes, image, title in zip(
+        images[:2], seen, ("mean pattern", f"{row['lamella_thickness_nm']:.2f} nm"), strict=True
+    ):
         axes.imshow(image, vmin=0.0, vmax=np.nanmax(seen[0]), cmap="magma")
         axes.set_title(title)
     limit = float(np.nanmax(np.abs(rest)))
@@ -92,13 +94,13 @@ def thickness(film: Film, outcome: Outcome) -> Figure | None:
         axes.set_axis_off()
     misfit.semilogy(curve.curve_thickness_nm, curve.misfit_ratio, color="#1f5f8a")
     misfit.axvspan(
-        row["thickness_nm"] - row["thickness_nm_std"],
-        row["thickness_nm"] + row["thickness_nm_std"],
+        row["lamella_thickness_nm"] - row["lamella_thickness_nm_std"],
+        row["lamella_thickness_nm"] + row["lamella_thickness_nm_std"],
         color="#c0392b",
         alpha=0.5,
         linewidth=0,
     )
     misfit.set_xlabel("thickness (nm)")
     misfit.set_ylabel("chi-square over its least")
-    misfit.set_title(f"{row['thickness_nm']:.2f} ± {row['thickness_nm_std']:.2f} nm")
+    misfit.set_title(f"{row['lamella_thickness_nm']:.2f} ± {row['lamella_thickness_nm_std']:.2f} nm")
     return figure

@@ -88,7 +88,7 @@ def doses(frames: Any) -> FloatArray:
 
 
 def usable_frames(dose: FloatArray) -> tuple[BoolArray, tuple[str, ...]]:
-    """Tell which patterns can be used from their doses (scan Y, scan X).
+    """Tell which patterns can be used from their doses, (Y, X) of the scan [ADU].
 
     Returns
     -------
@@ -185,7 +185,7 @@ def virtual_images(frames: Any, usable: BoolArray, disc: Disc) -> VirtualImages:
     Parameters
     ----------
     frames : array-like
-        (scan Y, scan X, Y, X).
+        (scan Y, scan X, Y, X) [ADU].
     usable : ndarray of bool
         (scan Y, scan X).
     disc : Disc

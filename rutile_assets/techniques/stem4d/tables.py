@@ -87,7 +87,7 @@ STEM4D_THICKNESS = film_table(
     key=("file_id",),
     columns=(
         FILE_ID,
-        *estimated("thickness_nm", "thickness of the lamella along the beam", minimum=0),
+        *estimated("lamella_thickness_nm", "thickness of the lamella along the beam", minimum=0),
         Column("thickness_source", "text", "how it was found", allowed=("pacbed",)),
         Column("statistical_nm", "double", "one sigma from counting and from misfit, blocks of pixels", minimum=0),
         Column("vibration_shift_nm", "double", "shift for one sigma of the vibrations' amplitude", nullable=True),

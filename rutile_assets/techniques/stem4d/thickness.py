@@ -38,7 +38,7 @@ METHOD = (
 @film_asset(
     room="stem4d",
     files="stem4d",
-    reads=("stem4d_calibration", "growth", "growth_layer"),
+    reads=("stem4d_calibration", "growth"),
     writes=(STEM4D_THICKNESS, STEM4D_THICKNESS_CURVE),
     parameters=ThicknessParameters,
     kinds=("python", "scipy"),
@@ -146,9 +146,9 @@ def _row(
 ) -> dict[str, object]:  # fmt: skip
     return {
         "file_id": file.file_id,
-        "thickness_nm": found.thickness_nm,
-        "thickness_nm_std": found.total_nm,
-        "thickness_nm_std_source": "covariance",
+        "lamella_thickness_nm": found.thickness_nm,
+        "lamella_thickness_nm_std": found.total_nm,
+        "lamella_thickness_nm_std_source": "covariance",
         "thickness_source": "pacbed",
         "statistical_nm": found.statistical_nm,
         "vibration_shift_nm": found.vibration_nm if np.isfinite(found.vibration_nm) else None,
