@@ -385,7 +385,8 @@ def test_a_cut_real_file_is_never_a_measurement(realdata: Path, tmp_path: Path, 
     cut = tmp_path / "cut"
     for path in sorted(p for p in realdata.rglob("*") if p.is_file() and p.name != "MANIFEST.csv"):
         content = path.read_bytes()
-        cut.write_bytes(content[: int(len(content) * part)])
+        short = content[: int(len(content) * part)]
+        cut.write_bytes(short.rstrip(b"\r\n"))  # a log that ends with a line is whole as far as anyone can tell
         source = Source(cut, path.name, SIDECARS.get(path.name, {}))
         with pytest.raises(UnreadableFile) as refusal:
             recognise(source).read(source)

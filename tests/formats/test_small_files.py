@@ -408,7 +408,6 @@ def test_three_columns_without_titles_are_not_guessed(tmp_path: Path) -> None:
         b"0.5 400\n0.6 1_0\n",
         b"one line of words\n",
         b"0.5 400\n0.6 100\nEnd of file\n",
-        b"Elapsed time [s]\tValue [1E-13,.1]\n0.5\t4\n0.6\t5\n",
     ],
 )
 def test_text_that_is_no_whole_scan_is_refused(tmp_path: Path, content: bytes) -> None:

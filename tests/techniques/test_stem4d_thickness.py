@@ -182,7 +182,7 @@ def test_the_room_writes_thickness_curve_and_figure_and_ptychography_reads_it(ho
     made = [materialize(house.lake, house.home, ROOM.assets[i], GROWTH, RunContext("cli")) for i in (0, 2)][-1]
     (row,) = house.lake.rows("FROM stem4d_thickness")
     assert abs(row["lamella_thickness_nm"] - 5.92) < 0.5
-    assert row["thickness_nm_std"] > row["statistical_nm"] > 0
+    assert row["lamella_thickness_nm_std"] > row["statistical_nm"] > 0
     (result,) = made.outcome.results
     assert result.estimate.quantities == ("sample_thickness_nm",)
     assert set(result.estimate.systematics) == {"whole atomic planes"}

@@ -115,7 +115,8 @@ def recipe_of(chosen: PtychographyParameters, sample_thickness_nm: float | None)
         raise InvalidRecord(f"the recipe {chosen.recipe!r}", f"one of {', '.join(RECIPES)}", "Correct rutile.yaml.")
     recipe = replace(RECIPES[chosen.recipe], seed=chosen.seed)
     if chosen.modes:
-        recipe = replace(recipe, modes=chosen.modes)
+        stages = tuple(s if s.modes is None else replace(s, modes=min(s.modes, chosen.modes)) for s in recipe.stages)
+        recipe = replace(recipe, modes=chosen.modes, stages=stages)
     if chosen.most_iterations:
         stages = tuple(replace(s, iterations=min(s.iterations, chosen.most_iterations)) for s in recipe.stages)
         recipe = replace(recipe, stages=stages)

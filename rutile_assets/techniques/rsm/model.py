@@ -39,8 +39,8 @@ ROD = (Q_SUB, WIDTH_SUB, NORMAL_ZERO, ROD_SHEAR, COHERENCE)
 FILM = (Q_SUB, Q_FILM, WIDTH_FILM, Q110_FILM, PLANES, NORMAL_ZERO, SHEAR, COHERENCE)
 SECOND = (Q_SUB, Q_SECOND, WIDTH_SECOND, Q110_SECOND, PLANES, NORMAL_ZERO, SHEAR, COHERENCE)
 
-# how well the substrate's line is a Gaussian, of each point and of the top: set on 103 simulated films
-LINE_STD, ROD_STD = 0.012, 0.004
+# how well the substrate's line is a Gaussian, of each point and of the top: set on 163 simulated films
+LINE_STD, ROD_STD = 0.017, 0.0057
 
 
 @dataclass(frozen=True)
