@@ -15,6 +15,7 @@ from rutile_assets.ops.house import House, open_house
 from rutile_assets.ops.runner import RunReport
 from rutile_assets.provenance.stale import Stale
 from rutile_assets.results.page import write_index
+from rutile_assets.rooms import all_assets
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -47,7 +48,8 @@ def run(
     runner.prepare_dagster(house)
     done, again = 0, []
     with _one_thread_each(), ProcessPoolExecutor(min(processes, len(films)), mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(_compute, house.home.root, mine): film for film, mine in films.items()}
+        longest_first = sorted(films.items(), key=lambda item: -_weight(item[1]))
+        running = {pool.submit(_compute, house.home.root, mine): film for film, mine in longest_first}
         for finished in as_completed(running):
             film = running[finished]
             try:
@@ -64,6 +66,12 @@ def run(
     rest = runner.run(house, [*again, *(stale for stale in work if stale.growth_id is None)], tell)
     write_index(house.lake, house.home)
     return RunReport(done + rest.done, rest.failures)
+
+
+def _weight(work: Sequence[Stale]) -> int:
+    """Return how long a film's work may take: what has a pool is heavy, then the number of assets."""
+    pooled = {asset.name for asset in all_assets() if asset.pool}
+    return sum(1000 if stale.asset in pooled else 1 for stale in work)
 
 
 def _compute(root: Path, work: Sequence[Stale]) -> tuple[list[str], bool]:
