@@ -192,6 +192,7 @@ def save_figure(house: House, asset: Asset, growth_id: str | None, figure: Figur
     figure.text(0.005, 0.005, growth_id or "", ha="left", va="bottom", fontsize=8, color="0.35")
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110, metadata={"Source": f"entity {made.entity_id}"})
+    figure.set_layout_engine("none")  # laid out by now
     for ending, content in (("png", png.getvalue()), ("svg", _svg(figure, made))):
         path = figure_path(house.home, growth_id, asset.name, ending)
         path.parent.mkdir(parents=True, exist_ok=True)

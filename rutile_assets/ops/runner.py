@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -94,7 +95,6 @@ def run(house: House, work: Sequence[Stale], tell: Callable[[str, str], None] | 
         One film's failure does not stop another film.
     """
     instance = prepare_dagster(house)
-    definitions = build_definitions(ROOMS)
     across = [stale.asset for stale in work if stale.growth_id is None]
     known = instance.get_dynamic_partitions(FILMS.name or "")
     instance.add_dynamic_partitions(FILMS.name or "", [f for f in house.films() if f not in known])
@@ -108,7 +108,7 @@ def run(house: House, work: Sequence[Stale], tell: Callable[[str, str], None] | 
             tell(growth_id, asset)
 
     def execute(job: str, films: Sequence[str], assets: Sequence[str]) -> None:
-        result = definitions.resolve_job_def(job).execute_in_process(
+        result = _job(job).execute_in_process(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
             partition_key=films[0] if len(films) == 1 else None,
@@ -128,6 +128,12 @@ def run(house: House, work: Sequence[Stale], tell: Callable[[str, str], None] | 
     finally:
         catalog.LISTENERS.remove(computed)
     return RunReport(done, failures)
+
+
+@cache
+def _job(name: str) -> dg.JobDefinition:
+    """Return a job of the rooms, resolved once a process."""
+    return build_definitions(ROOMS).resolve_job_def(name)
 
 
 def prepare_dagster(house: House) -> dg.DagsterInstance:

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,7 @@ def seed_of(asset: str, growth_id: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{asset}\0{growth_id}".encode()).digest()[:4], "big")
 
 
+@cache
 def reader_code(name: str) -> CodeVersion:
     """Return the version of a format's reader."""
     by_name = {f.name: f for f in formats.FORMATS}
