@@ -386,7 +386,9 @@ def test_a_cut_real_file_is_never_a_measurement(realdata: Path, tmp_path: Path, 
     for path in sorted(p for p in realdata.rglob("*") if p.is_file() and p.name != "MANIFEST.csv"):
         content = path.read_bytes()
         short = content[: int(len(content) * part)]
-        cut.write_bytes(short.rstrip(b"\r\n"))  # a log that ends with a line is whole as far as anyone can tell
+        if path.parent.name == "mbe_logs":  # no end mark, no promised count: cut at a line end it looks whole
+            short = short.rstrip(b"\r\n")
+        cut.write_bytes(short)
         source = Source(cut, path.name, SIDECARS.get(path.name, {}))
         with pytest.raises(UnreadableFile) as refusal:
             recognise(source).read(source)
