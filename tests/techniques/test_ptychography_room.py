@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from growths import drop_growth
+from matplotlib.image import imread
 
 from rutile_assets.errors import InvalidRecord
 from rutile_assets.ops.house import House
@@ -74,6 +75,8 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_object(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _drop(house, {"detector_rotation_deg": 0.0})
+    watched = SETTINGS["parameters"]["ptychography"] | {"has_live_picture": True}
+    house.home.settings_file.write_text(yaml.safe_dump({"parameters": {"ptychography": watched}}))
     whole = _run(house)
 
     def killed(line: str) -> None:
@@ -83,8 +86,11 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_object(
     with pytest.raises(KeyboardInterrupt):
         materialize(house.lake, house.home, ROOM.assets[0], GROWTH, RunContext("cli"), killed)
     assert list(house.home.scratch.rglob("*.checkpoint"))
+    (picture,) = house.home.scratch.rglob("*.png")
+    assert np.ptp(imread(picture)) > 0.1
     told: list[str] = []
     resumed = _run(house, told)
+    assert any(str(picture) in line for line in told)
     assert not any("iteration 1 " in line for line in told[:2])
     assert resumed.data_version == whole.data_version
 

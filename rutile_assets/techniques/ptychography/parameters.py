@@ -22,6 +22,8 @@ class PtychographyParameters:
     has_halves : bool
         Whether two halves of the diffraction patterns are reconstructed apart, for resolution and spread: it takes as
         long again.
+    has_live_picture : bool
+        Whether the mean phase is written after each iteration as a PNG beside the checkpoint, whose path is told.
     device : str
         ``auto`` takes a GPU where there is one, else the CPU.
     workers : int
@@ -35,6 +37,7 @@ class PtychographyParameters:
     modes: int = 0
     most_iterations: int = 0
     has_halves: bool = True
+    has_live_picture: bool = False
     device: str = "auto"
     workers: int = 1
     seed: int = 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from matplotlib.image import imsave
 
 from rutile_assets.errors import InvalidRecord, WrongContent
 from rutile_assets.physics.diffraction import UprightPatterns
@@ -167,10 +169,20 @@ def patterns_of(frames: Any, row: Mapping[Any, Any]) -> tuple[Patterns, tuple[st
 
 
 def _teller(film: Film, file: RawFile) -> Callable[[Progress], None]:
+    told: list[str] = []
+    picture = None
+    if film.parameters.has_live_picture and film.scratch is not None:
+        picture = film.scratch / f"{file.sha256[:16]}.png"
+
     def tell(progress: Progress) -> None:
         record = progress.record
-        if progress.done == 1:
-            film.tell(f"{file.name}: {progress.plan.sentence()}")
+        if not told:
+            told.append(progress.plan.sentence())
+            film.tell(f"{file.name}: {told[0]}")
+            if picture is not None:
+                film.tell(f"{file.name}: live picture {picture}")
+        if picture is not None:
+            _write_picture(picture, progress.picture())
         film.tell(
             f"{file.name}: iteration {progress.done} of at most {progress.total}, chi-square"
             f" {record.chi_square_per_pixel:.3f}, withheld {record.withheld_chi_square_per_pixel:.3f},"
@@ -178,6 +190,13 @@ def _teller(film: Film, file: RawFile) -> Callable[[Progress], None]:
         )
 
     return tell
+
+
+def _write_picture(path: Path, phase: npt.NDArray[np.float32]) -> None:
+    """Put a picture in place whole, so that a viewer never meets half a file."""
+    half_written = path.with_suffix(".part")
+    imsave(half_written, phase, cmap="gray", format="png")
+    half_written.replace(path)
 
 
 def _unknown(value: Any) -> bool:
