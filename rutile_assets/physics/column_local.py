@@ -12,8 +12,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
-DISC_ANGSTROM = 0.63  # half the distance of the closest columns of rutile along [001]
-ROUNDS, GAUSS_STEPS = 4, 12
+DISC_ANGSTROM = 0.5  # two fifths of the distance of the closest columns of rutile along [001]
+ROUNDS, GAUSS_STEPS = 3, 24
 
 
 def centres_of_mass(
@@ -34,6 +34,7 @@ def centres_of_mass(
     for _ in range(ROUNDS):
         away, values, inside = _discs(image, pixel_angstrom, places, disc_angstrom)
         low = np.where(inside, values, np.inf).min(axis=1, keepdims=True)
+        low = np.where(np.isfinite(low), low, 0.0)
         weight = np.where(inside, values - low, 0.0)
         places = places + np.einsum("cp,cpa->ca", weight, away) / np.maximum(weight.sum(axis=1), 1e-300)[:, None]
     return places
@@ -49,16 +50,22 @@ def fit_columns_locally(
     image, pixel_angstrom, start_angstrom, disc_angstrom
         As for `centres_of_mass`.
     """
-    start = np.asarray(start_angstrom, dtype=np.float64)
+    places = np.array(start_angstrom, dtype=np.float64)
+    for _ in range(ROUNDS):
+        places = _gaussians(image, pixel_angstrom, places, disc_angstrom)
+    return places
+
+
+def _gaussians(image: FloatArray, pixel_angstrom: float, start: FloatArray, disc_angstrom: float) -> FloatArray:
     away, values, inside = _discs(image, pixel_angstrom, start, disc_angstrom)
-    low = np.where(inside, values, np.inf).min(axis=1)
-    high = np.where(inside, values, -np.inf).max(axis=1)
+    low, high = np.where(inside, values, np.inf).min(axis=1), np.where(inside, values, -np.inf).max(axis=1)
+    low, high = np.where(inside.any(axis=1), [low, high], 0.0)
     zero = np.zeros(len(start))
     found = np.stack([zero, zero, high - low, np.full(len(start), 0.55 * disc_angstrom), low], axis=1)
     brake = np.full(len(start), 1e-3)
     cost = np.full(len(start), np.inf)
     kept = found.copy()
-    for _ in range(3 * GAUSS_STEPS):
+    for _ in range(GAUSS_STEPS):
         dy, dx = (away[:, :, i] - found[:, i, None] for i in range(2))
         height, width = found[:, 2, None], found[:, 3, None]
         bell = np.exp(-(dy**2 + dx**2) / (2.0 * width**2))
@@ -82,7 +89,7 @@ def fit_columns_locally(
 def _discs(
     image: FloatArray, pixel_angstrom: float, places: FloatArray, disc_angstrom: float
 ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
-    """Return pixels about each place: offsets from it (C, P, 2) [angstrom], values (C, P), and which are in the disc."""
+    """Return pixels about each place: offsets from it (C, P, 2) [angstrom], values (C, P), whether in the disc."""
     reach = int(np.ceil(disc_angstrom / pixel_angstrom)) + 1
     offsets = np.stack(np.meshgrid(*2 * (np.arange(-reach, reach + 1),), indexing="ij"), axis=-1).reshape(-1, 2)
     pixels = np.round(places / pixel_angstrom).astype(np.intp)[:, None] + offsets
