@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from small_images import IMAGES
 from small_spectra import SPECTRA
 
 TWO_THETA = [0.5, 0.6, 0.7, 0.8]
@@ -278,4 +279,5 @@ SMALL: dict[str, bytes] = {
     "log.csv": growth_log_table(),
     "Image107.img": ksa(),
     **SPECTRA,
+    **IMAGES,
 }

@@ -30,8 +30,10 @@ CALIBRATION: dict[str, tuple[float, float]] = {
     "camera_length_mm": (0.1, 1e5),
     "screen_current_pa": (-1e6, 1e6),
     "scan_rotation_deg": (-360.0, 360.0),
+    "pixel_nm": (1e-5, 1e6),
+    "normal_angle_deg": (-360.0, 360.0),
 }
-WORDS = ("slow_axis", "scan_shape", "detector_transpose", "dataset", "technique")
+WORDS = ("slow_axis", "scan_shape", "detector_transpose", "dataset", "technique", "series", "frame_rotations_deg")
 CLOSE = 0.8
 MAX_FRAMES = 1 << 26
 MAX_SIDE = 8192

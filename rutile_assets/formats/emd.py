@@ -1,10 +1,8 @@
-"""EMD 1.0 and py4DSTEM .h5: a four-dimensional array in HDF5 with its axes beside it. Other HDF5 is no data here."""
+"""EMD 1.0 and py4DSTEM .h5: a four-dimensional array in HDF5 with its axes beside it, or images of Velox."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +10,27 @@ import h5py
 import numpy as np
 
 from rutile_assets.errors import UnreadableFile
-from rutile_assets.formats import emd_probe
+from rutile_assets.formats import emd_probe, velox
 from rutile_assets.formats.diffraction import MAX_FRAMES, MAX_SIDE, calibration
+from rutile_assets.formats.hdf5 import MARK, answer_of, damaged_hdf5
 from rutile_assets.formats.measurement import DiffractionStack, Format, Measurement, Source
 
-MARK = b"\x89HDF\r\n\x1a\n"
 NO_STACK = "an HDF5 file (pyUSID, NeXus, EMD and the like) without a stack of diffraction patterns in EMD's layout"
-PROBE_S = 20.0
-PROBE_BYTES_PER_S = 20e6
 NM = {"nm": 1.0, "a": 0.1, "å": 0.1, "angstrom": 0.1, "um": 1e3, "µm": 1e3, "pm": 1e-3}
 PER_ANGSTROM = {"a^-1": 1.0, "1/a": 1.0, "å^-1": 1.0, "1/å": 1.0, "nm^-1": 0.1, "1/nm": 0.1}
 
 
 def read(source: Source) -> Measurement:
-    """Find the one 4-D array of an EMD group (or the sidecar's ``dataset``) and map it."""
+    """Find the one 4-D array of an EMD group (or the sidecar's ``dataset``) and map it; images of Velox are read."""
     stacks = _stacks(source)
     named = source.declared.get("dataset")
     found = [s for s in stacks if named is None or str(s["name"]).strip("/") == str(named).strip("/")]
     if not found:
+        images = velox.read(source) if not stacks else None
+        if images is not None:
+            return images
         raise UnreadableFile(
-            NO_STACK, "a py4DSTEM or EMD file of one 4-D array",
+            NO_STACK, "a py4DSTEM or EMD file of one 4-D array, or images of Velox",
             "Drop the file as the instrument wrote it (.raw, .mib, .ibw, .spm), not a conversion.", source.name,
         )  # fmt: skip
     if len(found) > 1:
@@ -52,35 +51,8 @@ def read(source: Source) -> Measurement:
 
 def _stacks(source: Source) -> list[dict[str, Any]]:
     """Return what `emd_probe` finds, in a process of its own."""
-    _check_superblock(source)
-    seconds = PROBE_S + source.path.stat().st_size / PROBE_BYTES_PER_S
-    command = [sys.executable, "-I", str(Path(emd_probe.__file__)), str(source.path)]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        raise _damaged(source, "HDF5 cannot be read to its end") from None
-    if answer.returncode != 0:
-        told = answer.stderr.strip().splitlines()
-        raise _damaged(source, told[-1][:100] if told else "HDF5 ends in a crash")
-    found: list[dict[str, Any]] = json.loads(answer.stdout)
+    found: list[dict[str, Any]] = json.loads(answer_of(source, Path(emd_probe.__file__)))
     return found
-
-
-def _check_superblock(source: Source) -> None:
-    """Refuse early what is cut or no HDF5 at all: the superblock says where the file ends."""
-    head = source.head(64)
-    sizes, place = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}.get(head[8] if len(head) == 64 else -1, (0, 0))
-    if not place or head[sizes] not in (2, 4, 8):
-        raise _damaged(source, "no superblock")
-    if head[sizes] == 8 and int.from_bytes(head[place : place + 8], "little") > source.path.stat().st_size:
-        raise _damaged(source, "it ends too early")
-
-
-def _damaged(source: Source, told: str) -> UnreadableFile:
-    return UnreadableFile(
-        f"a damaged HDF5 file ({told})", "a whole HDF5 file",
-        "The file is cut short or half-copied: copy it again from the instrument.", source.name,
-    )  # fmt: skip
 
 
 def _axes(steps: list[Any]) -> tuple[dict[str, object], list[str]]:
@@ -110,7 +82,7 @@ def _opener(source: Source, one: dict[str, Any], shape: tuple[int, ...]) -> Any:
         return lambda: _dataset(path, name)
     end = int(start) + int(np.prod(shape, dtype=object)) * dtype.itemsize
     if end > path.stat().st_size:
-        raise _damaged(source, f"{path.stat().st_size} bytes where {shape} takes {end}")
+        raise damaged_hdf5(source, f"{path.stat().st_size} bytes where {shape} takes {end}")
     return lambda: np.memmap(path, dtype=dtype, mode="r", offset=int(start), shape=shape)
 
 
@@ -122,4 +94,4 @@ def _recognises(head: bytes, name: str) -> bool:
     return head.startswith(MARK)
 
 
-FORMAT = Format("emd", "py4DSTEM and EMD 1.0 .h5, .emd", _recognises, read)
+FORMAT = Format("emd", "py4DSTEM and EMD 1.0 .h5, .emd; images of Velox .emd", _recognises, read)

@@ -1,4 +1,4 @@
-"""Containers that only rosettasciio reads (TIA .ser, Gatan .dm3 and .dm4): an optional extra, never needed."""
+"""Diffraction patterns in .ser, .dm3 and .dm4, which only rosettasciio reads: an optional extra, never needed."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import numpy as np
 
 from rutile_assets.errors import UnreadableFile
 from rutile_assets.formats.diffraction import calibration
-from rutile_assets.formats.measurement import MAX_FILE_BYTES, DiffractionStack, Format, Measurement, Source
+from rutile_assets.formats.measurement import MAX_FILE_BYTES, DiffractionStack, Measurement, Source
 
-# what stands at the start -> vendor's file, rosettasciio's module, ending it asks for
-CONTAINERS: tuple[tuple[re.Pattern[bytes], str, str, str], ...] = (
-    (re.compile(rb"^II\x97\x01"), "a TIA .ser", "rsciio.tia", ".ser"),
-    (re.compile(rb"^\x00\x00\x00\x03.{8}", re.DOTALL), "a Gatan .dm3", "rsciio.digitalmicrograph", ".dm3"),
-    (re.compile(rb"^\x00\x00\x00\x04.{12}", re.DOTALL), "a Gatan .dm4", "rsciio.digitalmicrograph", ".dm4"),
+# what stands at the start -> vendor's file, rosettasciio's module, ending it asks for, our format
+CONTAINERS: tuple[tuple[re.Pattern[bytes], str, str, str, str], ...] = (
+    (re.compile(rb"^II\x97\x01"), "a TIA .ser of patterns", "rsciio.tia", ".ser", "tia-ser"),
+    (re.compile(rb"^\x00\x00\x00\x03"), "a Gatan .dm3 of patterns", "rsciio.digitalmicrograph", ".dm3", "gatan-dm"),
+    (re.compile(rb"^\x00\x00\x00\x04"), "a Gatan .dm4 of patterns", "rsciio.digitalmicrograph", ".dm4", "gatan-dm"),
 )
 EXTRA = "pip install 'rutile_assets[rosettasciio]' (GPL-3), or export the stack as .npy or .h5 and drop that."
 
 
 def read(source: Source) -> Measurement:
     """Read a container through rosettasciio, if it is installed: at most `MAX_FILE_BYTES`, as it is not mapped."""
-    what, module, ending = _container(source)
+    what, module, ending, name = _container(source)
     if find_spec("rsciio") is None:
         raise UnreadableFile(what, "a format that is read here, or the extra for this one", EXTRA, source.name)
     if source.path.stat().st_size > MAX_FILE_BYTES:
@@ -58,7 +58,7 @@ def read(source: Source) -> Measurement:
     settings = calibration(source, [])
     stack = DiffractionStack((data.shape[0], data.shape[1], data.shape[2], data.shape[3]), data.dtype.str, opened)
     notes = ("Read through rosettasciio; its calibration is not taken: write a sidecar.",)
-    return Measurement("rosettasciio", technique="stem4d", settings=settings, notes=notes, diffraction=stack)
+    return Measurement(name, technique="stem4d", settings=settings, notes=notes, diffraction=stack)
 
 
 def _signals(path: Path, module: str, ending: str) -> list[dict[str, Any]]:
@@ -69,22 +69,9 @@ def _signals(path: Path, module: str, ending: str) -> list[dict[str, Any]]:
     return found
 
 
-def _container(source: Source) -> tuple[str, str, str]:
+def _container(source: Source) -> tuple[str, str, str, str]:
     head = source.head()
-    for pattern, what, module, ending in CONTAINERS:
+    for pattern, what, module, ending, name in CONTAINERS:
         if pattern.search(head):
-            return what, module, ending
+            return what, module, ending, name
     raise UnreadableFile("bytes of no such container", "a .ser, .dm3 or .dm4", "Drop another file.", source.name)
-
-
-def _recognises(head: bytes, name: str) -> bool:
-    fitting = [ending for pattern, _, _, ending in CONTAINERS if pattern.search(head)]
-    return bool(fitting) and (fitting[0] == ".ser" or name.lower().endswith((".dm3", ".dm4")))
-
-
-FORMAT = Format(
-    "rosettasciio",
-    "TIA .ser, Gatan .dm3 and .dm4, where the optional extra rosettasciio is installed",
-    _recognises,
-    read,
-)

@@ -35,7 +35,6 @@ STRANGERS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
     (re.compile(rb"^\x1f\x8b"), "a gzip file", UNPACK),
     (re.compile(rb"^(\xfd7zXZ|7z\xbc\xaf|Rar!)"), "an xz, 7z or rar archive", UNPACK),
     (re.compile(rb"^(\x89PNG|\xff\xd8\xff|GIF8)"), "a picture (PNG, JPEG or GIF)", BEHIND),
-    (re.compile(rb"^(II[*+]\x00|MM\x00[*+])"), "a TIFF picture", BEHIND),
     (re.compile(rb"^%PDF"), "a PDF", BEHIND),
     (re.compile(rb"^\xd0\xcf\x11\xe0"), "an old Office file", "Export it as text."),
     (re.compile(rb"^RAW\d\.\d\d"), "a Bruker .raw scan", EXPORT),

@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import small_images
 from growths import drop_growth
 
 from rutile_assets.errors import UnreadableFile
@@ -107,16 +108,24 @@ def test_files_that_are_no_patterns_by_themselves(realdata: Path, name: str, wor
     assert words in _refused(realdata / "stem4d" / name)
 
 
-def test_a_container_of_the_optional_extra_names_it(realdata: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["a.dm3", "a.dm4", "a.ser"])
+def test_patterns_in_a_container_of_the_optional_extra_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setattr("rutile_assets.formats.exotic.find_spec", lambda name: None)
-    path = realdata / "stem4d" / "rsciio_16x16-diffraction_imagel_5x5x256x256_EDS_1.ser"
-    assert "rutile_assets[rosettasciio]" in _refused(path)
+    patterns = np.zeros((2, 3, 4, 5), "<u2")
+    content = (
+        small_images.ser([*patterns.reshape(6, 4, 5)], scan=(2, 3))
+        if name == "a.ser"
+        else small_images.dm(int(name[-1]), patterns)
+    )
+    (tmp_path / name).write_bytes(content)
+    assert "rutile_assets[rosettasciio]" in _refused(tmp_path / name)
 
 
-def test_with_the_extra_spectra_are_refused_by_their_shape(realdata: Path) -> None:
-    pytest.importorskip("rsciio")
+def test_spectra_of_a_scan_are_refused_by_their_places(realdata: Path) -> None:
     path = realdata / "stem4d" / "rsciio_16x16-diffraction_imagel_5x5x256x256_EDS_1.ser"
-    assert "(5, 5, 4000)" in _refused(path)
+    assert "spectra at 5 x 5 places" in _refused(path)
 
 
 def test_real_xml_of_051_beside_its_raw(realdata: Path, tmp_path: Path) -> None:
@@ -232,7 +241,9 @@ def test_every_real_file_whole_and_cut_gets_a_verdict_at_ingest(house: House, re
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content[: len(content) * percent // 100])
     verdicts = {v.path.relative_to(folder).as_posix(): v for v in house.ingest([folder], RunContext("cli"))}
-    accepted = {name for name, v in verdicts.items() if v.status == "accepted" and name != "growth.yaml"}
+    said = {name for name, v in verdicts.items() if v.technique == "sidecar"}  # an .emi belongs to its .ser
+    assert {Path(name).name for name in said} == {"rsciio_16x16-diffraction_imagel_5x5x256x256_EDS.emi"}
+    accepted = {n for n, v in verdicts.items() if v.status == "accepted" and n != "growth.yaml"} - said
     assert accepted == {f"stem4d/to100/{n}" for n in ("rsciio_py4DSTEM_size2x3x4x5.h5", "rsciio_test1.blo")}
     assert len(verdicts) == 4 * 7 + 1
     for verdict in verdicts.values():

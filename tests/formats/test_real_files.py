@@ -101,7 +101,7 @@ def test_every_file_of_these_folders_is_read_or_refused_with_the_right_words(
         assert len(describe(measurement)) > 3
 
 
-@pytest.mark.parametrize("folder", ["haadf_stem", "shg", "vasp"])
+@pytest.mark.parametrize("folder", ["shg", "vasp"])
 def test_files_of_other_techniques_are_refused_in_a_sentence(realdata: Path, folder: str) -> None:
     for path in sorted((realdata / folder).iterdir()):
         with pytest.raises(UnreadableFile) as refusal:
