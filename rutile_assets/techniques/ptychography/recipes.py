@@ -168,7 +168,7 @@ FAST = Recipe(
 """20 slices of 5 angstrom; the object first, then the probe, then all modes with the unbiased likelihood.
 
 The last stage is short: on ../shared/sim4dstem/lower.raw columns stay where they are after two iterations, and more
-of them fit the noise (chi-square of fitted patterns 0.90 after 20, 0.92 after 14; of withheld ones 1.09 from the fifth).
+of them fit the noise (chi-square of fitted patterns 0.90 after 20, 0.92 after 14; of withheld ones 1.09 from 5 on).
 """
 
 _AS_PUBLISHED = Stage(
