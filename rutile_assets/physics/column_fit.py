@@ -11,7 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from rutile_assets.errors import FitFailed
 from rutile_assets.physics.block_tridiagonal import Bordered
-from rutile_assets.physics.column_model import PER_COLUMN, Model, Picture, Shapes
+from rutile_assets.physics.column_model import PER_COLUMN, PER_SPECIES, Model, Picture, Shapes, picture
 from rutile_assets.physics.column_noise import noise_gain, noise_std
 from rutile_assets.physics.column_solver import Solved, minimised
 
@@ -36,7 +36,8 @@ class ColumnFit:
     species : tuple of str
         (C,) as they were given.
     shapes : mapping of str to tuple of float
-        Species -> standard deviation of core and tail [angstrom], and the tail's share of the height.
+        Species -> standard deviation of core and tail [angstrom], the tail's share of the height, and the core's
+        ellipse (`rutile_assets.physics.column_model`).
     shapes_std : mapping of str to tuple of float
         Their standard errors.
     image_model : ndarray
@@ -64,8 +65,8 @@ class ColumnFit:
     amplitude: FloatArray
     amplitude_std: FloatArray
     species: tuple[str, ...]
-    shapes: dict[str, tuple[float, float, float]]
-    shapes_std: dict[str, tuple[float, float, float]]
+    shapes: dict[str, tuple[float, ...]]
+    shapes_std: dict[str, tuple[float, ...]]
     image_model: FloatArray
     residual: FloatArray
     residual_std: float
@@ -119,7 +120,7 @@ def fit_columns(
     species: Sequence[str],
     *,
     start_core_angstrom: float = 0.35,
-    background_order: int = 2,
+    background_spacing_angstrom: float = 12.0,
 ) -> ColumnFit:
     """Fit position and height of every column, and what they share, all at once.
 
@@ -140,8 +141,8 @@ def fit_columns(
         (C,) columns of one name share their shape.
     start_core_angstrom : float
         Standard deviation of a column, within a factor of about 1.5 [angstrom].
-    background_order : int
-        Of the one polynomial under everything.
+    background_spacing_angstrom : float
+        Of the knots of the one smooth background; infinite for a single cubic.
 
     Returns
     -------
@@ -155,12 +156,12 @@ def fit_columns(
     """
     values, start = np.asarray(image, dtype=np.float64), np.asarray(start_angstrom, dtype=np.float64)
     valid = np.isfinite(values)
-    picture = Picture(np.where(valid, values, 0.0), valid, pixel_angstrom, background_order)
-    _check(picture, start, species)
+    seen = picture(np.where(valid, values, 0.0), valid, pixel_angstrom, background_spacing_angstrom)
+    _check(seen, start, species)
     names, kind = np.unique(np.asarray(species), return_inverse=True)
-    model = _start(picture, start, kind.astype(np.intp), len(names), start_core_angstrom)
-    solved = minimised(model, picture)
-    return _told(solved, picture, [str(name) for name in names], tuple(species))
+    model = _start(seen, start, kind.astype(np.intp), len(names), start_core_angstrom)
+    solved = minimised(model, seen)
+    return _told(solved, seen, [str(name) for name in names], tuple(species))
 
 
 def _check(picture: Picture, start: FloatArray, species: Sequence[str]) -> None:
@@ -186,10 +187,10 @@ def _start(picture: Picture, start: FloatArray, kind: IntArray, species: int, co
     floor = float(np.percentile(used, 5.0))
     filled = np.where(picture.valid, picture.values, floor)
     read = map_coordinates(filled, (start / picture.pixel_angstrom).T, order=1, mode="nearest") - floor
-    background = np.zeros((picture.order + 1) * (picture.order + 2) // 2)
-    background[0] = floor
+    background = np.full(len(picture.splines_y), floor)
     typical = np.array([np.median(read[kind == s]) for s in range(species)])
-    shapes = Shapes(np.full(species, core), np.full(species, START_TAIL * core), np.full(species, START_SHARE))
+    round_ = np.zeros((species, 2))
+    shapes = Shapes(np.full(species, core), np.full(species, START_TAIL * core), np.full(species, START_SHARE), round_)
     return Model(start.copy(), np.clip(read, 0.2 * typical[kind], 2.0 * typical[kind]), kind, shapes, background)
 
 
@@ -202,7 +203,8 @@ def _told(solved: Solved, picture: Picture, names: list[str], species: tuple[str
     blocks[order] = residual_std**2 * solved.system.inverse_blocks(PER_COLUMN)
     blocks *= np.sqrt(np.outer(gain, gain))
     shared = residual_std * np.sqrt(np.diag(solved.system.corner_inverse()))
-    told, told_std = model.shapes.vector.reshape(-1, 3).tolist(), shared[: 3 * len(names)].reshape(-1, 3).tolist()
+    told = model.shapes.vector.reshape(-1, PER_SPECIES)
+    told_std = shared[: PER_SPECIES * len(names)].reshape(-1, PER_SPECIES)
     notes = [] if solved.is_converged else ["The fit was stopped before positions stood still."]
     if max(gain) > 1.5:
         notes.append(
@@ -215,8 +217,8 @@ def _told(solved: Solved, picture: Picture, names: list[str], species: tuple[str
         amplitude=model.height,
         amplitude_std=np.sqrt(blocks[:, 2, 2]),
         species=species,
-        shapes={name: (a, b, c) for name, (a, b, c) in zip(names, told, strict=True)},
-        shapes_std={name: (a, b, c) for name, (a, b, c) in zip(names, told_std, strict=True)},
+        shapes={name: tuple(row.tolist()) for name, row in zip(names, told, strict=True)},
+        shapes_std={name: tuple(row.tolist()) for name, row in zip(names, told_std, strict=True)},
         image_model=picture.values - normal.residual,
         residual=normal.residual,
         residual_std=residual_std,

@@ -3,7 +3,10 @@ r"""Model of an image of atom columns and its normal equations, summed over tile
 .. math:: I(r) = b(r) + \sum_i h_i \left[(1 - w_s) e^{-|r - r_i|^2 / 2 \sigma_s^2}
           + w_s e^{-|r - r_i|^2 / 2 \tau_s^2}\right]
 
-with core, tail and the tail's share (sigma, tau, w) shared by all columns of a species s, and one smooth background b.
+with core, tail and the tail's share (sigma, tau, w) shared by all columns of a species s, and one smooth background b,
+a cubic spline. A tilt or astigmatism makes cores elliptic: to first order, their Gaussian takes a factor
+1 + e1 (dy^2 - dx^2) / 2 sigma^2 + e2 dy dx / sigma^2. It leaves the columns even, so it moves none; derivatives by
+position are taken without it.
 Gaussians separate into rows and columns, so a tile's model, gradient and normal matrix are a few matrix products and
 exact sums over its pixels; where pixels are missing the Jacobian is written out.
 """
@@ -15,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from numpy.polynomial.legendre import legvander
+from scipy.interpolate import BSpline
 
 from rutile_assets.physics.block_tridiagonal import BlockTridiagonal
 
@@ -24,7 +27,8 @@ IntArray = npt.NDArray[np.intp]
 
 TILE_PIXELS = 64
 REACH_IN_TAILS = 4.2  # a column is not felt beyond this many widths of its tail: 1.5e-4 of the tail's height
-PER_COLUMN, PER_SPECIES = 3, 3  # y, x, height; core, tail, share
+PER_COLUMN, PER_SPECIES = 3, 5  # y, x, height; core, tail, share, two of the ellipse
+SPLINES_AT_MOST = 400
 # moments along (rows, columns) of the derivative by y, x and height
 MOMENTS = ((1, 0), (0, 1), (0, 0))
 
@@ -39,16 +43,19 @@ class Shapes:
         (S,) standard deviations of the two Gaussians [angstrom].
     tail_share : ndarray
         (S,) the tail's share of the height at the centre.
+    ellipse : ndarray
+        (S, 2) e1 and e2: relative excess of the core's second moment along rows over columns, and between both.
     """
 
     core_angstrom: FloatArray
     tail_angstrom: FloatArray
     tail_share: FloatArray
+    ellipse: FloatArray
 
     @property
     def vector(self) -> FloatArray:
-        """(3 S) core, tail and share, species by species."""
-        return np.stack([self.core_angstrom, self.tail_angstrom, self.tail_share], axis=1).ravel()
+        """(5 S) core, tail, share and ellipse, species by species."""
+        return np.column_stack([self.core_angstrom, self.tail_angstrom, self.tail_share, self.ellipse]).ravel()
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class Model:
     shapes : Shapes
         Of the species.
     background : ndarray
-        (B,) coefficients of Legendre products, in the image's unit.
+        (B,) coefficients of products of cubic B-splines, in the image's unit.
     """
 
     positions_angstrom: FloatArray
@@ -76,14 +83,14 @@ class Model:
     background: FloatArray
 
     def moved(self, columns: FloatArray, border: FloatArray) -> Model:
-        """Return the model with steps (C, 3) of the columns and (3 S + B,) of what they share."""
+        """Return the model with steps (C, 3) of the columns and (5 S + B,) of what they share."""
         shared = PER_SPECIES * len(self.shapes.core_angstrom)
-        core, tail, share = (self.shapes.vector + border[:shared]).reshape(-1, PER_SPECIES).T
+        core, tail, share, *ellipse = (self.shapes.vector + border[:shared]).reshape(-1, PER_SPECIES).T
         return replace(
             self,
             positions_angstrom=self.positions_angstrom + columns[:, :2],
             height=self.height + columns[:, 2],
-            shapes=Shapes(core, tail, share),
+            shapes=Shapes(core, tail, share, np.stack(ellipse, axis=1)),
             background=self.background + border[shared:],
         )
 
@@ -100,20 +107,35 @@ class Picture:
         (Y, X) bool, False where a pixel is not to be used.
     pixel_angstrom : float
         [angstrom].
-    order : int
-        Of the background's polynomial in both directions together.
+    splines_y, splines_x : ndarray
+        (B, Y) and (B, X) factors of the background along rows and columns.
     """
 
     values: FloatArray
     valid: npt.NDArray[np.bool_]
     pixel_angstrom: float
-    order: int
+    splines_y: FloatArray
+    splines_x: FloatArray
 
-    def polynomials(self) -> tuple[FloatArray, FloatArray]:
-        """Return the background's factors along rows (B, Y) and columns (B, X)."""
-        y, x = (np.asarray(legvander(np.linspace(-1.0, 1.0, n), self.order).T, float) for n in self.values.shape)
-        pairs = [(i, j) for i in range(self.order + 1) for j in range(self.order + 1 - i)]
-        return y[[i for i, _ in pairs]], x[[j for _, j in pairs]]
+
+def picture(
+    values: FloatArray, valid: npt.NDArray[np.bool_], pixel_angstrom: float, spacing_angstrom: float
+) -> Picture:
+    """Return an image (Y, X) with a background of cubic splines whose knots are at least `spacing_angstrom` apart."""
+    extent = pixel_angstrom * np.array(values.shape)
+    pieces = np.maximum(np.floor(extent / spacing_angstrom), 1.0)
+    pieces = np.maximum(np.floor(pieces * min(1.0, np.sqrt(SPLINES_AT_MOST / np.prod(pieces + 3.0)))), 1.0)
+    along_y, along_x = (_splines(n, int(m)) for n, m in zip(values.shape, pieces, strict=True))
+    i, j = (index.ravel() for index in np.indices((len(along_y), len(along_x))))
+    return Picture(values, valid, pixel_angstrom, along_y[i], along_x[j])
+
+
+def _splines(pixels: int, pieces: int) -> FloatArray:
+    """Return the cubic B-splines of equal pieces at each pixel, (pieces + 3, pixels); they sum to 1."""
+    knots = np.linspace(-0.5, pixels - 0.5, pieces + 1)
+    padded = np.concatenate([np.full(3, knots[0]), knots, np.full(3, knots[-1])])
+    found = BSpline.design_matrix(np.arange(pixels, dtype=np.float64), padded, 3).toarray()
+    return np.asarray(found.T, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -125,11 +147,11 @@ class Normal:
     matrix : BlockTridiagonal
         Of the columns, three unknowns each, in the order of the sums.
     border : ndarray
-        (3 C, 3 S + B) between columns and what they share.
+        (3 C, 5 S + B) between columns and what they share.
     corner : ndarray
-        (3 S + B, 3 S + B) of what they share.
+        (5 S + B, 5 S + B) of what they share.
     right, right_corner : ndarray
-        (3 C,) and (3 S + B,) J^T residual.
+        (3 C,) and (5 S + B,) J^T residual.
     sum_of_squares : float
         Of the residual.
     residual : ndarray
@@ -199,12 +221,17 @@ def _moments(grid: FloatArray, centre: FloatArray, width: FloatArray) -> FloatAr
 
 def image_of(model: Model, picture: Picture) -> FloatArray:
     """Return the model's image, (Y, X)."""
-    poly_y, poly_x = picture.polynomials()
-    found = np.asarray((poly_y * model.background[:, None]).T @ poly_x)
+    found = np.asarray((picture.splines_y * model.background[:, None]).T @ picture.splines_x)
+    ellipse = model.shapes.ellipse[model.kind].T
     for tile in _tiles(model, picture):
-        scaled = tile.along_y[:, 0] * (tile.weight[2] * model.height[tile.columns])[:, :, None]
-        part = np.concatenate(list(scaled)).T @ np.concatenate(list(tile.along_x[:, 0]))
-        found[tile.rows, tile.cols] += part
+        y, x = tile.along_y, tile.along_x
+        scaled = tile.weight[2] * model.height[tile.columns]
+        e1, e2 = scaled[0] * ellipse[:, tile.columns] / model.shapes.core_angstrom[model.kind[tile.columns]] ** 2
+        left = [y[0, 0] * scaled[0, :, None], y[1, 0] * scaled[1, :, None], y[0, 1] * e2[:, None]]
+        left += [y[0, 2] * 0.5 * e1[:, None], y[0, 0] * -0.5 * e1[:, None]]
+        found[tile.rows, tile.cols] += np.concatenate(left).T @ np.concatenate(
+            [x[0, 0], x[1, 0], x[0, 1], x[0, 0], x[0, 2]]
+        )
     return found
 
 
@@ -224,9 +251,8 @@ def normal_equations(model: Model, picture: Picture, order: IntArray, sizes: lis
     """
     place = np.empty(len(order), dtype=np.intp)
     place[order] = np.arange(len(order))
-    poly_y, poly_x = picture.polynomials()
     shared = PER_SPECIES * len(model.shapes.core_angstrom)
-    n, k = PER_COLUMN * len(order), shared + len(poly_y)
+    n, k = PER_COLUMN * len(order), shared + len(model.background)
     matrix = BlockTridiagonal([PER_COLUMN * size for size in sizes])
     border, corner, right, right_corner = np.zeros((n, k)), np.zeros((k, k)), np.zeros(n), np.zeros(k)
     residual = np.zeros_like(picture.values)
@@ -235,8 +261,10 @@ def normal_equations(model: Model, picture: Picture, order: IntArray, sizes: lis
         if not valid.any():
             continue
         told, shape_images = _tile_images(model, tile, shared)
-        factors = poly_y[:, tile.rows], poly_x[:, tile.cols]
-        told += (factors[0] * model.background[:, None]).T @ factors[1]
+        factors = picture.splines_y[:, tile.rows], picture.splines_x[:, tile.cols]
+        here = np.flatnonzero(factors[0].any(axis=1) & factors[1].any(axis=1))
+        factors = factors[0][here], factors[1][here]
+        told += (factors[0] * model.background[here, None]).T @ factors[1]
         rest = np.where(valid, picture.values[tile.rows, tile.cols] - told, 0.0)
         residual[tile.rows, tile.cols] = rest
         if valid.all():
@@ -244,16 +272,17 @@ def normal_equations(model: Model, picture: Picture, order: IntArray, sizes: lis
         else:
             blocks = _broken_tile(tile, shape_images, rest, *factors, valid)
         at = (PER_COLUMN * place[tile.columns][:, None] + np.arange(PER_COLUMN)).ravel()
+        common = np.concatenate([np.arange(shared), shared + here])
         matrix.add(at, blocks[0])
-        border[at] += blocks[1]
-        corner += blocks[2]
+        border[np.ix_(at, common)] += blocks[1]
+        corner[np.ix_(common, common)] += blocks[2]
         right[at] += blocks[3]
-        right_corner += blocks[4]
+        right_corner[common] += blocks[4]
     return Normal(matrix, border, corner, right, right_corner, float((residual**2).sum()), residual)
 
 
 def _tile_images(model: Model, tile: _Tile, shared: int) -> tuple[FloatArray, FloatArray]:
-    """Return the columns' image of a tile (T, T) and its derivatives (3 S, T, T) by core, tail and share."""
+    """Return the columns' image of a tile (T, T) and its derivatives (5 S, T, T) by what each species has."""
     shape = tile.along_y.shape[-1], tile.along_x.shape[-1]
     told, images = np.zeros(shape), np.zeros((shared, *shape))
     kind = model.kind[tile.columns]
@@ -264,10 +293,15 @@ def _tile_images(model: Model, tile: _Tile, shared: int) -> tuple[FloatArray, Fl
         width = model.shapes.core_angstrom[s], model.shapes.tail_angstrom[s]
         share = 1.0 - model.shapes.tail_share[s], model.shapes.tail_share[s]
         bells = [y[i, 0].T @ x[i, 0] for i in range(2)]
-        told += share[0] * bells[0] + share[1] * bells[1]
+        squares = [(y[i, 2].T @ x[i, 0], y[i, 0].T @ x[i, 2]) for i in range(2)]
+        first = PER_SPECIES * s
         for i in range(2):
-            images[3 * s + i] = share[i] / width[i] ** 3 * (y[i, 2].T @ x[i, 0] + y[i, 0].T @ x[i, 2])
-        images[3 * s + 2] = bells[1] - bells[0]
+            images[first + i] = share[i] / width[i] ** 3 * (squares[i][0] + squares[i][1])
+        images[first + 2] = bells[1] - bells[0]
+        images[first + 3] = 0.5 * share[0] / width[0] ** 2 * (squares[0][0] - squares[0][1])
+        images[first + 4] = share[0] / width[0] ** 2 * (y[0, 1].T @ x[0, 1])
+        told += share[0] * bells[0] + share[1] * bells[1]
+        told += model.shapes.ellipse[s, 0] * images[first + 3] + model.shapes.ellipse[s, 1] * images[first + 4]
     return told, images
 
 
@@ -275,7 +309,7 @@ Blocks = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 
 
 def _whole_tile(
-    tile: _Tile, shape_images: FloatArray, rest: FloatArray, poly_y: FloatArray, poly_x: FloatArray
+    tile: _Tile, shape_images: FloatArray, rest: FloatArray, splines_y: FloatArray, splines_x: FloatArray
 ) -> Blocks:
     """Return a tile's part of matrix, border, corner and right hand sides, all of its pixels used."""
     k, (ty, tx), shared = len(tile.columns), rest.shape, len(shape_images)
@@ -283,9 +317,9 @@ def _whole_tile(
     gram_y, gram_x = (y @ y.T).reshape(2, 2, k, 2, 2, k), (x @ x.T).reshape(2, 2, k, 2, 2, k)
     stack = np.concatenate([shape_images, rest[None]])
     through = (y @ stack.transpose(1, 0, 2).reshape(ty, -1)).reshape(2, 2, k, shared + 1, tx)
-    along_y, along_x = (y @ poly_y.T).reshape(2, 2, k, -1), (x @ poly_x.T).reshape(2, 2, k, -1)
+    along_y, along_x = (y @ splines_y.T).reshape(2, 2, k, -1), (x @ splines_x.T).reshape(2, 2, k, -1)
     matrix = np.zeros((k, 3, k, 3))
-    border = np.zeros((k, 3, shared + len(poly_y)))
+    border = np.zeros((k, 3, shared + len(splines_y)))
     right = np.zeros((k, 3))
     for q, (a, b) in enumerate(MOMENTS):
         for f in range(2):
@@ -301,9 +335,11 @@ def _whole_tile(
         for r in range(q):
             matrix[:, r, :, q] = matrix[:, q, :, r].T
     flat = shape_images.reshape(shared, -1)
-    mixed = np.einsum("nxb,bx->nb", shape_images.transpose(0, 2, 1) @ poly_y.T, poly_x)
-    corner = np.block([[flat @ flat.T, mixed], [mixed.T, (poly_y @ poly_y.T) * (poly_x @ poly_x.T)]])
-    right_corner = np.concatenate([flat @ rest.ravel(), np.einsum("by,yx,bx->b", poly_y, rest, poly_x, optimize=True)])
+    mixed = np.einsum("nxb,bx->nb", shape_images.transpose(0, 2, 1) @ splines_y.T, splines_x)
+    corner = np.block([[flat @ flat.T, mixed], [mixed.T, (splines_y @ splines_y.T) * (splines_x @ splines_x.T)]])
+    right_corner = np.concatenate(
+        [flat @ rest.ravel(), np.einsum("by,yx,bx->b", splines_y, rest, splines_x, optimize=True)]
+    )
     return matrix.reshape(3 * k, 3 * k), border.reshape(3 * k, -1), corner, right.ravel(), right_corner
 
 
@@ -311,8 +347,8 @@ def _broken_tile(
     tile: _Tile,
     shape_images: FloatArray,
     rest: FloatArray,
-    poly_y: FloatArray,
-    poly_x: FloatArray,
+    splines_y: FloatArray,
+    splines_x: FloatArray,
     valid: npt.NDArray[np.bool_],
 ) -> Blocks:
     """Return what `_whole_tile` does where some pixels are not used: the Jacobian is written out."""
@@ -323,6 +359,6 @@ def _broken_tile(
         for f in range(2):
             columns[:, q] += tile.weight[q, f][:, None] * tile.along_y[f, a][:, y] * tile.along_x[f, b][:, x]
     flat = columns.reshape(3 * k, -1)
-    shared = np.concatenate([shape_images[:, y, x], poly_y[:, y] * poly_x[:, x]])
+    shared = np.concatenate([shape_images[:, y, x], splines_y[:, y] * splines_x[:, x]])
     here = rest[y, x]
     return flat @ flat.T, flat @ shared.T, shared @ shared.T, flat @ here, shared @ here

@@ -35,6 +35,8 @@ def noise_std(values: FloatArray, valid: npt.NDArray[np.bool_] | None = None) ->
 def noise_gain(solved: Solved, picture: Picture, residual_std: float) -> tuple[float, float, float]:
     """Return the residual's power in the bands that tell rows, columns and heights over that of white noise.
 
+    For heights the band is that of both, since the background takes the lowest frequencies.
+
     A fit takes power out of just these bands, so the residual is measured against that of white noise fitted in the
     same way, by the linearised fit.
     """
@@ -43,7 +45,7 @@ def noise_gain(solved: Solved, picture: Picture, residual_std: float) -> tuple[f
     core = float(np.median(solved.model.shapes.core_angstrom)) / picture.pixel_angstrom
     ky, kx = np.meshgrid(*(np.fft.fftfreq(n) for n in picture.values.shape), indexing="ij")
     band = np.exp(-4.0 * np.pi**2 * core**2 * (ky**2 + kx**2))
-    bands = [band * ky**2, band * kx**2, band]
+    bands = [band * ky**2, band * kx**2, band * (ky**2 + kx**2)]
     noise = np.random.default_rng(PROBE_SEED).normal(0.0, residual_std, picture.values.shape)
     rest = _fitted_away(solved, picture, np.where(picture.valid, noise, 0.0))
     powers = [np.abs(np.fft.fft2(image)) ** 2 / (image**2).sum() for image in (solved.normal.residual, rest)]

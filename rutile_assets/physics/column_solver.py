@@ -24,11 +24,12 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
 ITERATIONS = 60
-SETTLED_ANGSTROM, SETTLED_STD = 2e-5, 0.02  # steps of positions at which the fit is done, the second in their std
+SETTLED = 1e-2  # the step that a model still asks for, squared, in standard deviations of all parameters together
 FARTHEST_STEP_ANGSTROM = 0.15
 START_STD_ANGSTROM = 0.3  # of a start position: holds columns that the image does not show
-# standard deviations of what is assumed of shapes beforehand: core and tail over the starting core, share
-SHAPE_STD = (0.5, 0.8, 0.3)
+# standard deviations of what is assumed beforehand: core and tail over the starting core, share, ellipse
+SHAPE_STD = (0.5, 0.8, 0.3, 0.2, 0.2)
+BACKGROUND_STD = 3.0  # of the background's splines, over the height of the highest species
 SLAB_IN_REACHES = 1.5
 
 
@@ -57,8 +58,9 @@ def _assumed(model: Model) -> Assumed:
     typical = np.array([np.median(model.height[model.kind == s]) for s in range(len(model.shapes.core_angstrom))])
     deviation = np.full((len(model.height), PER_COLUMN), START_STD_ANGSTROM)
     deviation[:, 2] = np.maximum(np.abs(typical[model.kind]), 1e-12)
-    shapes = np.tile([SHAPE_STD[0] * core, SHAPE_STD[1] * core, SHAPE_STD[2]], len(typical))
-    precision = np.concatenate([shapes**-2.0, np.zeros(len(model.background))])
+    shapes = np.tile(np.array(SHAPE_STD) * np.array([core, core, 1.0, 1.0, 1.0]), len(typical))
+    smooth = np.full(len(model.background), BACKGROUND_STD * float(deviation[:, 2].max()))
+    precision = np.concatenate([shapes, smooth]) ** -2.0
     values = np.concatenate([model.positions_angstrom, typical[model.kind][:, None]], axis=1)
     return Assumed(values, deviation**-2.0, np.concatenate([model.shapes.vector, model.background]), precision)
 
@@ -103,7 +105,7 @@ def minimised(model: Model, picture: Picture) -> Solved:
     brake, is_converged = 1e-3, False
     for _ in range(ITERATIONS):
         variance = max(normal.sum_of_squares / freedom, 1e-300)
-        columns, border = _step(model, normal, order, assumed, variance, brake)
+        columns, border, asked = _step(model, normal, order, assumed, variance, brake)
         moved = _bounded(model.moved(columns, border), model)
         order_new, sizes = slabs(moved)
         tried = normal_equations(moved, picture, order_new, sizes)
@@ -115,20 +117,12 @@ def minimised(model: Model, picture: Picture) -> Solved:
                 break
             continue
         model, normal, order = moved, tried, order_new
-        is_converged = gain < 0.1 * variance and _stands_still(columns, normal, order, assumed, variance)
+        is_converged = asked < SETTLED
         brake = max(0.1 * brake, 1e-9)
         if is_converged:
             break
     system = _system(normal, order, assumed, max(normal.sum_of_squares / freedom, 1e-300), 0.0)
     return Solved(model, normal, system, order, freedom, is_converged)
-
-
-def _stands_still(columns: FloatArray, normal: Normal, order: IntArray, assumed: Assumed, variance: float) -> bool:
-    """Return whether the steps of all positions are small, or small against what the image tells of the position."""
-    told = np.empty_like(columns)
-    told[order] = normal.matrix.diagonal_values().reshape(-1, PER_COLUMN)
-    std = np.sqrt(variance / (told + variance * assumed.column_precision))[:, :2]
-    return bool((np.abs(columns[:, :2]) < np.maximum(SETTLED_ANGSTROM, SETTLED_STD * std)).all())
 
 
 def slabs(model: Model) -> tuple[IntArray, list[int]]:
@@ -157,17 +151,18 @@ def _system(normal: Normal, order: IntArray, assumed: Assumed, variance: float, 
 
 def _step(
     model: Model, normal: Normal, order: IntArray, assumed: Assumed, variance: float, brake: float
-) -> tuple[FloatArray, FloatArray]:
-    """Return the damped step (C, 3) of the columns and of what they share."""
+) -> tuple[FloatArray, FloatArray, float]:
+    """Return the damped step (C, 3) of the columns, that of what they share, and its square in standard deviations."""
     columns, border = assumed.misfit(model)
     right = normal.right + variance * (assumed.column_precision * columns)[order].ravel()
     right_corner = normal.right_corner + variance * assumed.border_precision * border
     system = _system(normal, order, assumed, variance, brake)
     upper, lower = system.solve(right[:, None], right_corner[:, None])
+    asked = float(upper[:, 0] @ right + lower[:, 0] @ right_corner) / variance
     step = np.empty((len(order), PER_COLUMN))
     step[order] = upper.reshape(-1, PER_COLUMN)
     step[:, :2] = np.clip(step[:, :2], -FARTHEST_STEP_ANGSTROM, FARTHEST_STEP_ANGSTROM)
-    return step, lower[:, 0]
+    return step, lower[:, 0], asked
 
 
 def _bounded(model: Model, before: Model) -> Model:
@@ -175,5 +170,6 @@ def _bounded(model: Model, before: Model) -> Model:
     old, new = before.shapes, model.shapes
     core = np.clip(new.core_angstrom, 0.8 * old.core_angstrom, 1.25 * old.core_angstrom)
     tail = np.clip(new.tail_angstrom, 0.8 * old.tail_angstrom, 1.25 * old.tail_angstrom)
-    shapes = Shapes(core, np.clip(tail, 1.3 * core, 5.0 * core), np.clip(new.tail_share, 0.0, 0.5))
+    tail = np.clip(tail, 1.3 * core, 5.0 * core)
+    shapes = Shapes(core, tail, np.clip(new.tail_share, 0.0, 0.5), np.clip(new.ellipse, -0.5, 0.5))
     return replace(model, shapes=shapes)
