@@ -12,6 +12,7 @@ from rutile_assets.formats.measurement import Measurement, Scan
 from rutile_assets.physics.second_harmonic import CHANNELS, channel_angles
 from rutile_assets.provenance.film import Film, Outcome, RawFile, Result
 from rutile_assets.provenance.film_asset import Room, film_asset
+from rutile_assets.techniques.scans import usable
 from rutile_assets.techniques.shg import figures
 from rutile_assets.techniques.shg.fraction import SsFraction, ss_fraction
 from rutile_assets.techniques.shg.harmonics import Harmonics, azimuth_harmonics
@@ -55,13 +56,7 @@ def shg_scan(film: Film) -> Outcome:
     outcome = Outcome()
     frames: list[pd.DataFrame] = []
     harmonics: list[dict[str, object]] = []
-    for file in film.files:
-        try:
-            measurement = film.measurement(file)
-            check(measurement)
-        except RutileError as fault:
-            outcome.rejected.append((file, fault))
-            continue
+    for file, measurement in usable(film, outcome, check):
         for index, scan in enumerate(measurement.scans, start=1):
             frame = _points(scan, file, index)
             frames.append(frame)

@@ -10,6 +10,7 @@ from rutile_assets.estimate import Estimate
 from rutile_assets.formats.measurement import Measurement
 from rutile_assets.provenance.film import Film, Outcome, Result
 from rutile_assets.provenance.film_asset import Room, film_asset
+from rutile_assets.techniques.scans import scan_rows, usable
 from rutile_assets.techniques.ups import figures
 from rutile_assets.techniques.ups.levels import fermi_estimate, work_function
 from rutile_assets.techniques.ups.model import Curve, UpsFitParameters
@@ -36,25 +37,11 @@ def ups_spectrum(film: Film) -> Outcome:
     """Photoelectron spectra as measured, region by region, on the energy axis that the file has."""
     outcome = Outcome()
     frames = []
-    for file in film.files:
-        try:
-            measurement = film.measurement(file)
-            check(measurement)
-        except RutileError as fault:
-            outcome.rejected.append((file, fault))
-            continue
+    for file, measurement in usable(film, outcome, check):
         for index, scan in enumerate(measurement.scans, start=1):
-            if not {KINETIC, BINDING} & set(scan.columns):
-                continue
-            frame = pd.DataFrame({c: scan.columns[c] for c in UPS_SPECTRUM.column_names if c in scan.columns})
-            frames.append(
-                frame.assign(
-                    file_id=file.file_id,
-                    scan_index=index,
-                    point_index=np.arange(1, len(frame) + 1),
-                    region=region_name(scan, index),
-                )
-            )
+            if {KINETIC, BINDING} & set(scan.columns):
+                frame = scan_rows(scan, UPS_SPECTRUM, file, index)
+                frames.append(frame.assign(region=region_name(scan, index)))
     if frames:
         outcome.tables["ups_spectrum"] = pd.concat(frames, ignore_index=True)
     return outcome

@@ -14,6 +14,7 @@ from rutile_assets.formats.measurement import Measurement
 from rutile_assets.physics.crystal import rutile
 from rutile_assets.provenance.film import Film, Outcome, Result
 from rutile_assets.provenance.film_asset import Room, film_asset
+from rutile_assets.techniques.scans import scan_rows, usable
 from rutile_assets.techniques.xrd import figures
 from rutile_assets.techniques.xrd.model import Film as Layer
 from rutile_assets.techniques.xrd.model import Rod, XrdFit, XrdFitParameters, fit_rod
@@ -34,18 +35,9 @@ def xrd_scan(film: Film) -> Outcome:
     """Diffraction scans as measured, point by point, with attenuators and counting times honoured."""
     outcome = Outcome()
     frames = []
-    for file in film.files:
-        try:
-            measurement = film.measurement(file)
-            check(measurement)
-        except RutileError as fault:
-            outcome.rejected.append((file, fault))
-            continue
+    for file, measurement in usable(film, outcome, check):
         for index, scan in enumerate(measurement.scans, start=1):
-            frame = pd.DataFrame({c: scan.columns[c] for c in XRD_SCAN.column_names if c in scan.columns})
-            frames.append(
-                frame.assign(file_id=file.file_id, scan_index=index, point_index=np.arange(1, len(frame) + 1))
-            )
+            frames.append(scan_rows(scan, XRD_SCAN, file, index))
     if frames:
         outcome.tables["xrd_scan"] = pd.concat(frames, ignore_index=True)
     return outcome

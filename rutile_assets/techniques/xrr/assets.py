@@ -16,6 +16,7 @@ from rutile_assets.formats.measurement import Measurement
 from rutile_assets.physics.scattering import density_of
 from rutile_assets.provenance.film import Film, Outcome, Result
 from rutile_assets.provenance.film_asset import Room, film_asset
+from rutile_assets.techniques.scans import scan_rows, usable
 from rutile_assets.techniques.xrr import figures
 from rutile_assets.techniques.xrr.fit import XrrFit, fit_curve
 from rutile_assets.techniques.xrr.model import Curve, Instrument, Layer, Stack, visible_stack
@@ -41,23 +42,11 @@ def xrr_scan(film: Film) -> Outcome:
     """Reflectivity scans as measured, point by point, with attenuators and counting times honoured."""
     outcome = Outcome()
     frames = []
-    for file in film.files:
-        try:
-            measurement = film.measurement(file)
-            check(measurement)
-        except RutileError as fault:
-            outcome.rejected.append((file, fault))
-            continue
+    for file, measurement in usable(film, outcome, check):
         for index, scan in enumerate(measurement.scans, start=1):
-            frame = pd.DataFrame({c: scan.columns[c] for c in XRR_SCAN.column_names if c in scan.columns})
+            frame = scan_rows(scan, XRR_SCAN, file, index)
             given = "intensity_counts_per_s_std" in frame
-            frame = frame.assign(
-                file_id=file.file_id,
-                scan_index=index,
-                point_index=np.arange(1, len(frame) + 1),
-                intensity_counts_per_s_std_source="counting" if given else None,
-            )
-            frames.append(frame)
+            frames.append(frame.assign(intensity_counts_per_s_std_source="counting" if given else None))
     if frames:
         outcome.tables["xrr_scan"] = pd.concat(frames, ignore_index=True)
     return outcome
