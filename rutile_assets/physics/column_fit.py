@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 from scipy.ndimage import map_coordinates
 
 from rutile_assets.errors import FitFailed
 from rutile_assets.physics.block_tridiagonal import Bordered
 from rutile_assets.physics.column_model import PER_COLUMN, PER_SPECIES, Model, Picture, Shapes, picture
-from rutile_assets.physics.column_noise import noise_gain, noise_std
+from rutile_assets.physics.column_noise import Noise, line_weights, measure_noise, noise_std
 from rutile_assets.physics.column_solver import Solved, minimised
 
 FloatArray = npt.NDArray[np.float64]
@@ -53,7 +54,10 @@ class ColumnFit:
         (residual_std / noise_std)^2.
     noise_gain : tuple of float
         Noise power along rows, along columns and of heights, at the spatial frequencies that tell them, over that of
-        white noise with the residual's variance. All covariances are scaled by it.
+        white noise of the same variance. All covariances are scaled by it.
+    line_jitter_angstrom : tuple of float
+        Standard deviation of the offsets of the image's lines, in both directions, as the residual shows it; 0 where it
+        shows none. Columns of one plane share it, and covariances hold it [angstrom].
     is_converged : bool
         Positions stood still at the end.
     notes : tuple of str
@@ -73,10 +77,13 @@ class ColumnFit:
     noise_std: float
     reduced_chi_square: float
     noise_gain: tuple[float, float, float]
+    line_jitter_angstrom: tuple[float, float]
     is_converged: bool
     notes: tuple[str, ...]
     _system: Bordered
     _order: IntArray
+    _white_std: float
+    _lines: tuple[sparse.csr_array, sparse.csr_array]
 
     def covariance_angstrom2(self, weights: FloatArray) -> FloatArray:
         """Return the covariance (K, K) of linear combinations of positions [angstrom^2].
@@ -92,7 +99,12 @@ class ColumnFit:
         given = np.asarray(weights, dtype=np.float64).reshape(len(weights), -1, 2)
         whole = np.zeros((*given.shape[:2], PER_COLUMN))
         whole[:, :, :2] = given * np.sqrt(self.noise_gain[:2])
-        return self._spread(whole)
+        found = self._spread(whole)
+        for axis, jitter in enumerate(self.line_jitter_angstrom):
+            if jitter > 0:
+                moved = jitter * (given[:, :, axis] @ self._lines[axis])
+                found += moved @ moved.T
+        return found
 
     def amplitude_covariance(self, weights: FloatArray) -> FloatArray:
         """Return the covariance (K, K) of linear combinations of heights.
@@ -109,7 +121,7 @@ class ColumnFit:
     def _spread(self, whole: FloatArray) -> FloatArray:
         right = whole[:, self._order].reshape(len(whole), -1).T
         upper, _ = self._system.solve(right, np.zeros((len(self._system.schur), len(whole))))
-        found = right.T @ upper * self.residual_std**2
+        found = right.T @ upper * self._white_std**2
         return np.asarray(0.5 * (found + found.T))
 
 
@@ -198,19 +210,17 @@ def _told(solved: Solved, picture: Picture, names: list[str], species: tuple[str
     model, normal, order = solved.model, solved.normal, solved.order
     residual_std = float(np.sqrt(normal.sum_of_squares / solved.freedom))
     noise = noise_std(picture.values, picture.valid)
-    gain = noise_gain(solved, picture, residual_std)
+    left = measure_noise(solved, picture)
     blocks = np.empty((len(order), PER_COLUMN, PER_COLUMN))
-    blocks[order] = residual_std**2 * solved.system.inverse_blocks(PER_COLUMN)
-    blocks *= np.sqrt(np.outer(gain, gain))
+    blocks[order] = left.white_std**2 * solved.system.inverse_blocks(PER_COLUMN)
+    blocks *= np.sqrt(np.outer(left.gain, left.gain))
+    lines = line_weights(model, picture)
+    for axis, jitter in enumerate(left.line_jitter_angstrom):
+        blocks[:, axis, axis] += jitter**2 * lines[axis].power(2).sum(axis=1)
     shared = residual_std * np.sqrt(np.diag(solved.system.corner_inverse()))
     told = model.shapes.vector.reshape(-1, PER_SPECIES)
     told_std = shared[: PER_SPECIES * len(names)].reshape(-1, PER_SPECIES)
-    notes = [] if solved.is_converged else ["The fit was stopped before positions stood still."]
-    if max(gain) > 1.5:
-        notes.append(
-            f"The residual is not white: at the columns' spatial frequencies it has {max(gain):.1f} times its mean "
-            "power; standard errors are scaled for it."
-        )
+    notes = _notes(solved.is_converged, left)
     return ColumnFit(
         positions_angstrom=model.positions_angstrom,
         position_covariance_angstrom2=blocks[:, :2, :2],
@@ -224,9 +234,25 @@ def _told(solved: Solved, picture: Picture, names: list[str], species: tuple[str
         residual_std=residual_std,
         noise_std=noise,
         reduced_chi_square=(residual_std / noise) ** 2 if noise > 0 else float("nan"),
-        noise_gain=gain,
+        noise_gain=left.gain,
+        line_jitter_angstrom=left.line_jitter_angstrom,
         is_converged=solved.is_converged,
-        notes=tuple(notes),
+        notes=notes,
         _system=solved.system,
         _order=order,
+        _white_std=left.white_std,
+        _lines=lines,
     )
+
+
+def _notes(is_converged: bool, left: Noise) -> tuple[str, ...]:
+    notes = [] if is_converged else ["The fit was stopped before positions stood still."]
+    if max(left.gain) > 1.5:
+        notes.append(
+            f"The residual is not white: at the columns' spatial frequencies it has {max(left.gain):.1f} times its "
+            "mean power; standard errors are scaled for it."
+        )
+    if max(left.line_jitter_angstrom) > 0:
+        y, x = (100.0 * jitter for jitter in left.line_jitter_angstrom)
+        notes.append(f"The image's lines jitter by {y:.1f} pm across and {x:.1f} pm along; standard errors hold it.")
+    return tuple(notes)

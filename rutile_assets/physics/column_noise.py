@@ -1,19 +1,43 @@
-"""Noise of an image of columns: of single pixels, and at the spatial frequencies that tell where columns stand."""
+"""Noise of an image of columns: of pixels, at the frequencies that tell where columns stand, and of its lines."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 from scipy.ndimage import convolve1d
 
-from rutile_assets.physics.column_model import PER_COLUMN, Picture, image_of, normal_equations
+from rutile_assets.physics.column_model import PER_COLUMN, Model, Picture, image_of, normal_equations
 from rutile_assets.physics.column_solver import Solved, slabs
 
 FloatArray = npt.NDArray[np.float64]
 
 PROBE_SEED = 0
+PROBE_ANGSTROM = 0.01  # standard deviation of the lines' offsets that a jitter is measured against
+SURE = 4.0  # standard errors from which on lines are said to jitter
+LINES_AT_LEAST = 24
+LINE_REACH = 3.5
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What is left of an image after the fit.
+
+    Parameters
+    ----------
+    white_std : float
+        Standard deviation of the noise of pixels, over the degrees of freedom, without what jitter of lines leaves.
+    gain : tuple of float
+        Its power at the frequencies that tell rows, columns and heights over that of white noise of the same variance.
+    line_jitter_angstrom : tuple of float
+        Standard deviation of the lines' offsets along rows' and columns' direction, 0 where none is seen [angstrom].
+    """
+
+    white_std: float
+    gain: tuple[float, float, float]
+    line_jitter_angstrom: tuple[float, float]
 
 
 def noise_std(values: FloatArray, valid: npt.NDArray[np.bool_] | None = None) -> float:
@@ -32,34 +56,105 @@ def noise_std(values: FloatArray, valid: npt.NDArray[np.bool_] | None = None) ->
     return float(np.median(np.abs(differences)) / 0.6745 / (kernel @ kernel))
 
 
-def noise_gain(solved: Solved, picture: Picture, residual_std: float) -> tuple[float, float, float]:
-    """Return the residual's power in the bands that tell rows, columns and heights over that of white noise.
+def measure_noise(solved: Solved, picture: Picture) -> Noise:
+    """Measure the noise by what it leaves.
+
+    A fit takes power out of just the frequencies that tell positions, so the residual is compared with white noise, and
+    with lines of random offsets, that were fitted in the same way by the linearised fit.
+    """
+    rng = np.random.default_rng(PROBE_SEED)
+    variance = solved.normal.sum_of_squares / solved.freedom
+    if variance <= 0.0:
+        return Noise(0.0, (1.0, 1.0, 1.0), (0.0, 0.0))
+    shown = image_of(solved.model, picture)
+    slopes = np.stack([np.gradient(shown, picture.pixel_angstrom, axis=a) for a in range(2)]) * picture.valid
+    white = rng.normal(0.0, np.sqrt(variance), shown.shape) * picture.valid
+    rest = _fitted_away(solved, picture, shown, white)
+    residual = solved.normal.residual
+    white_variance, jitter = variance, np.zeros(2)
+    if shown.shape[0] >= LINES_AT_LEAST:
+        offsets = PROBE_ANGSTROM * rng.standard_normal((2, shown.shape[0], 1))
+        moved = [_fitted_away(solved, picture, shown, offsets[a] * slopes[a]) for a in range(2)]
+        white_variance, jitter = _jitter(residual, rest, moved, slopes, variance)
+    if jitter.any():
+        residual, rest = (image - _line_image(image, slopes) for image in (residual, rest))
+    core = float(np.median(solved.model.shapes.core_angstrom)) / picture.pixel_angstrom
+    gain = _band_ratio(residual, rest, core)
+    return Noise(float(np.sqrt(white_variance)), gain, (float(jitter[0]), float(jitter[1])))
+
+
+def _band_ratio(residual: FloatArray, white: FloatArray, core_px: float) -> tuple[float, float, float]:
+    """Return the residual's relative power over that of fitted white noise, in the bands of rows, columns and heights.
 
     For heights the band is that of both, since the background takes the lowest frequencies.
-
-    A fit takes power out of just these bands, so the residual is measured against that of white noise fitted in the
-    same way, by the linearised fit.
     """
-    if residual_std <= 0.0:
-        return 1.0, 1.0, 1.0
-    core = float(np.median(solved.model.shapes.core_angstrom)) / picture.pixel_angstrom
-    ky, kx = np.meshgrid(*(np.fft.fftfreq(n) for n in picture.values.shape), indexing="ij")
-    band = np.exp(-4.0 * np.pi**2 * core**2 * (ky**2 + kx**2))
-    bands = [band * ky**2, band * kx**2, band * (ky**2 + kx**2)]
-    noise = np.random.default_rng(PROBE_SEED).normal(0.0, residual_std, picture.values.shape)
-    rest = _fitted_away(solved, picture, np.where(picture.valid, noise, 0.0))
-    powers = [np.abs(np.fft.fft2(image)) ** 2 / (image**2).sum() for image in (solved.normal.residual, rest)]
-    found = [float((weight * powers[0]).sum() / (weight * powers[1]).sum()) for weight in bands]
-    return found[0], found[1], found[2]
+    ky, kx = np.meshgrid(*(np.fft.fftfreq(n) for n in residual.shape), indexing="ij")
+    band = np.exp(-4.0 * np.pi**2 * core_px**2 * (ky**2 + kx**2))
+    powers = [np.abs(np.fft.fft2(image)) ** 2 / (image**2).sum() for image in (residual, white)]
+    found = [float((b * powers[0]).sum() / (b * powers[1]).sum()) for b in (band * ky**2, band * kx**2)]
+    return found[0], found[1], 0.5 * (found[0] + found[1])
 
 
-def _fitted_away(solved: Solved, picture: Picture, noise: FloatArray) -> FloatArray:
-    """Return what the linearised fit leaves of an image of noise (Y, X)."""
+def _line_offsets(image: FloatArray, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return offsets (2, Y) of lines that explain an image best, and the sums of squared slopes (2, Y) [angstrom]."""
+    normal = np.einsum("ayx,byx->yab", slopes, slopes)
+    right = np.einsum("ayx,yx->ya", slopes, image)
+    weight = np.einsum("yaa->ay", normal)
+    normal = normal + (1e-9 * float(normal.max()) + 1e-300) * np.eye(2)
+    return np.linalg.solve(normal, right[:, :, None])[:, :, 0].T, weight
+
+
+def _line_image(image: FloatArray, slopes: FloatArray) -> FloatArray:
+    offsets, _ = _line_offsets(image, slopes)
+    return np.asarray((offsets[:, :, None] * slopes).sum(axis=0))
+
+
+def _jitter(
+    residual: FloatArray, white: FloatArray, moved: list[FloatArray], slopes: FloatArray, variance: float
+) -> tuple[float, FloatArray]:
+    """Return the variance of white noise and the lines' offsets (2,) [angstrom] that together leave this residual.
+
+    Offsets read in the left and in the right half of a line agree where the line is offset and not where noise, of
+    whatever colour, makes them; how much of an offset a fit leaves is seen from lines that were moved.
+    """
+    agreeing = _agreement(residual, slopes)
+    sure = agreeing.sum(axis=1) > SURE * np.sqrt((agreeing**2).sum(axis=1))
+    jitter = np.zeros(2)
+    rest = float((residual**2).sum())
+    for axis in np.flatnonzero(sure):
+        share = float(agreeing[axis].sum() / _agreement(moved[axis], slopes)[axis].sum())
+        jitter[axis] = PROBE_ANGSTROM * np.sqrt(max(share, 0.0))
+        rest -= share * float((moved[axis] ** 2).sum())
+    return max(rest, 0.0) / float((white**2).sum()) * variance, jitter
+
+
+def _agreement(image: FloatArray, slopes: FloatArray) -> FloatArray:
+    """Return products (2, Y) of the offsets that both halves of each line tell, weighted by what tells them."""
+    middle = image.shape[1] // 2
+    left, left_weight = _line_offsets(image[:, :middle], slopes[:, :, :middle])
+    right, right_weight = _line_offsets(image[:, middle:], slopes[:, :, middle:])
+    return np.asarray(np.sqrt(left_weight * right_weight) * left * right)
+
+
+def line_weights(model: Model, picture: Picture) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Return how offsets of the lines along rows' and columns' direction move each column: two (C, Y).
+
+    A least-squares position weighs each pixel by the square of the slope along its direction.
+    """
+    y = np.arange(picture.values.shape[0]) * picture.pixel_angstrom - model.positions_angstrom[:, :1]
+    width = model.shapes.core_angstrom[model.kind][:, None]
+    bell = np.where(np.abs(y) < LINE_REACH * width, np.exp(-((y / width) ** 2)), 0.0)
+    both = []
+    for weight in (y**2 * bell, bell):
+        total = weight.sum(axis=1, keepdims=True)
+        both.append(sparse.csr_array(weight / np.where(total > 0, total, 1.0)))
+    return both[0], both[1]
+
+
+def _fitted_away(solved: Solved, picture: Picture, shown: FloatArray, noise: FloatArray) -> FloatArray:
+    """Return what the linearised fit leaves of an image of noise (Y, X) upon the model's image `shown`."""
     model, order = solved.model, solved.order
-    shown = image_of(model, picture)
-    probed = replace(picture, values=shown + noise)
-    _, sizes = slabs(model)
-    normal = normal_equations(model, probed, order, sizes)
+    normal = normal_equations(model, replace(picture, values=shown + noise), order, slabs(model)[1])
     upper, lower = solved.system.solve(normal.right[:, None], normal.right_corner[:, None])
     step = np.empty((len(order), PER_COLUMN))
     step[order] = upper.reshape(-1, PER_COLUMN)
