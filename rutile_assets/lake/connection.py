@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 import duckdb
@@ -66,7 +67,7 @@ def connect(folder: Path, *, read_only: bool = False, at: int | None = None) -> 
     """
     connection = duckdb.connect(
         ":memory:",
-        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "2"},
+        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": _threads()},
     )
     for name in EXTENSIONS:
         connection.execute(f"LOAD '{extension_path(name)}'")
@@ -85,3 +86,11 @@ def cursor_of(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnectio
     cursor = connection.cursor()
     cursor.execute(_SEARCH_PATH)
     return cursor
+
+
+def _threads() -> str:
+    """Return how many threads a query gets: two, or one where the process is to use one core.
+
+    A question about one film is too small to share: two threads then cost more than twice the processor time of one.
+    """
+    return "1" if os.environ.get("OMP_NUM_THREADS") == "1" else "2"

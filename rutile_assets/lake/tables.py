@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import Any, cast
 
 import duckdb
@@ -27,11 +27,12 @@ _RETRIES = 8
 
 @dataclass
 class Writer:
-    """An open transaction on the lake."""
+    """An open transaction on the lake; `known_code` outlives it: code versions that are in the lake for certain."""
 
     cursor: duckdb.DuckDBPyConnection
     tables: dict[str, Table]
     last_id: int
+    known_code: set[str]
     _afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     def on_commit(self, action: Callable[[], None]) -> None:
@@ -56,10 +57,9 @@ class Writer:
 
     def replace(self, name: str, checked: pd.DataFrame, growth_id: str | None) -> None:
         """Put rows that `Table.frame` has checked in the place of the film's (None: of all); snapshots keep those."""
-        if growth_id is None:
-            self.cursor.execute(f'DELETE FROM lake."{name}"')
-        else:
-            self.cursor.execute(f'DELETE FROM lake."{name}" WHERE growth_id = ?', [growth_id])
+        here, values = ("", []) if growth_id is None else (" WHERE growth_id = ?", [growth_id])
+        if self.cursor.execute(f'SELECT 1 FROM lake."{name}"{here} LIMIT 1', values).fetchone():
+            self.cursor.execute(f'DELETE FROM lake."{name}"{here}', values)  # costs far more than to look
         if len(checked):
             self._insert(name, checked)
 
@@ -91,6 +91,8 @@ class Lake:
     declared: Sequence[Table]
     views: Sequence[Path] = ()
     _threads: Lock = field(default_factory=Lock, init=False, repr=False)
+    _known_code: set[str] = field(default_factory=set, init=False, repr=False)
+    _mine: local = field(default_factory=local, init=False, repr=False)
 
     @cached_property
     def tables(self) -> dict[str, Table]:
@@ -120,7 +122,15 @@ class Lake:
         InvalidRecord
             The SQL is wrong; the message quotes DuckDB.
         """
-        return fetch(cursor_of(self._connection), sql, values)
+        return fetch(self._asking, sql, values)
+
+    @property
+    def _asking(self) -> duckdb.DuckDBPyConnection:
+        """The thread's own cursor for single questions, each a transaction of its own; made once."""
+        connection = self._connection
+        if getattr(self._mine, "of", None) is not connection:
+            self._mine.cursor, self._mine.of = cursor_of(connection), connection
+        return cast("duckdb.DuckDBPyConnection", self._mine.cursor)
 
     def frame(self, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
         """Run a query and return a pandas frame that keeps integers with NULLs as integers."""
@@ -160,7 +170,7 @@ class Lake:
 
     def snapshot(self) -> int:
         """Return the number of the present snapshot."""
-        return int(self._connection.cursor().execute("SELECT id FROM lake.current_snapshot()").fetchall()[0][0])
+        return int(self._asking.execute("SELECT id FROM lake.current_snapshot()").fetchall()[0][0])
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
@@ -172,7 +182,7 @@ class Lake:
         with self._locked():
             cursor = cursor_of(connection)
             cursor.begin()
-            writer = Writer(cursor, self.tables, self._last_id())
+            writer = Writer(cursor, self.tables, self._last_id(), self._known_code)
             try:
                 yield writer
                 self._keep_last_id(writer.last_id)

@@ -27,6 +27,7 @@ FILMS = dg.DynamicPartitionsDefinition(name="films")
 RAW_FILES = "raw_files"
 FILM_PAGE = "film_page"
 OWNERS = ["team:thin-films"]
+PNG_DPI = 110
 TRIGGER_TAG = "rutile/trigger"
 LISTENERS: list[Callable[[str, str], None]] = []
 _RUNS: dict[str, RunContext] = {}
@@ -190,14 +191,23 @@ def save_figure(house: House, asset: Asset, growth_id: str | None, figure: Figur
     if simulated_mark(house.lake, growth_id):
         figure.text(0.995, 0.005, "simulated", ha="right", va="bottom", fontsize=8, color="0.35", style="italic")
     figure.text(0.005, 0.005, growth_id or "", ha="left", va="bottom", fontsize=8, color="0.35")
+    _lay_out(figure)
     png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=110, metadata={"Source": f"entity {made.entity_id}"})
-    figure.set_layout_engine("none")  # laid out by now
+    figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Source": f"entity {made.entity_id}"})
     for ending, content in (("png", png.getvalue()), ("svg", _svg(figure, made))):
         path = figure_path(house.home, growth_id, asset.name, ending)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return png.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Lay a figure out once, at the resolution of its PNG, so that to save it draws it once."""
+    figure.set_dpi(PNG_DPI)
+    engine = figure.get_layout_engine()
+    if engine is not None and figure.axes:
+        engine.execute(figure)
+    figure.set_layout_engine(None)
 
 
 def _svg(figure: Figure, made: Materialized) -> bytes:
@@ -240,8 +250,8 @@ def _values(made: Materialized) -> str:
 def _rows_as_declared(house: House, asset: Asset, growth_ids: Sequence[str | None]) -> dg.AssetCheckResult:
     broken = []
     for table in asset.writes:
-        here = "" if asset.spans_films else " WHERE list_contains(?, growth_id)"
-        rows = house.lake.frame(f'SELECT * FROM lake."{table.name}"{here}', [] if asset.spans_films else [growth_ids])
+        here = "" if asset.spans_films else f" WHERE growth_id IN ({', '.join('?' * len(growth_ids))})"
+        rows = house.lake.frame(f'SELECT * FROM lake."{table.name}"{here}', [] if asset.spans_films else growth_ids)
         try:
             table.frame(rows)
         except RutileError as fault:

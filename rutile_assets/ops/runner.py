@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 
@@ -16,6 +17,7 @@ from rutile_assets.errors import InvalidRecord
 from rutile_assets.ops import catalog
 from rutile_assets.ops.automation import across_films_job, build_definitions, film_job
 from rutile_assets.ops.catalog import FILM_PAGE, FILMS, TRIGGER_TAG
+from rutile_assets.ops.history import kept_open
 from rutile_assets.ops.house import House
 from rutile_assets.provenance.stale import Stale, stale_assets
 from rutile_assets.rooms import ROOMS, all_assets
@@ -108,14 +110,17 @@ def run(house: House, work: Sequence[Stale], tell: Callable[[str, str], None] | 
             tell(growth_id, asset)
 
     def execute(job: str, films: Sequence[str], assets: Sequence[str]) -> None:
-        result = _job(job).execute_in_process(
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            instance=instance,
-            partition_key=films[0] if len(films) == 1 else None,
-            tags={TRIGGER_TAG: "cli", **(_range(films) if len(films) > 1 else {})},
-            asset_selection=[dg.AssetKey(name) for name in assets],
-            raise_on_error=False,
-        )
+        run_id = str(uuid4())
+        with kept_open(instance, house.home.dagster, run_id):
+            result = _job(job).execute_in_process(
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                instance=instance,
+                partition_key=films[0] if len(films) == 1 else None,
+                tags={TRIGGER_TAG: "cli", **(_range(films) if len(films) > 1 else {})},
+                asset_selection=[dg.AssetKey(name) for name in assets],
+                raise_on_error=False,
+                run_id=run_id,
+            )
         if not result.success:
             failures.extend(_told(result))
 

@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -57,17 +57,23 @@ def code_version(*functions: Callable[..., object]) -> CodeVersion:
         key = f"{module}.{name}"
         if key in seen or module.startswith(_PLUMBING):
             continue
-        names = _module(module)
+        digest, used = _defined(_module(module), name)
+        if digest is not None:
+            seen[key] = digest
+        waiting.extend(used)
+    return CodeVersion(_digest_of(seen), dict(sorted(seen.items())))
+
+
+def _defined(names: _Names, name: str) -> tuple[str | None, list[tuple[str, str]]]:
+    """Return the digest of what a module defines under a name (None: it only passes it on), and what that uses."""
+    if name not in names.defined:
         nodes = names.definitions.get(name)
         if nodes is None:
-            target = names.imports.get(name)
-            if target is not None:
-                waiting.append(target)
-            continue
-        seen[key] = hashlib.sha256("\n".join(_source(node) for node in nodes).encode()).hexdigest()[:16]
-        for node in nodes:
-            waiting.extend(_used(node, names))
-    return CodeVersion(_digest_of(seen), dict(sorted(seen.items())))
+            names.defined[name] = None, [names.imports[name]] if name in names.imports else []
+        else:
+            digest = hashlib.sha256("\n".join(_source(node) for node in nodes).encode()).hexdigest()[:16]
+            names.defined[name] = digest, [used for node in nodes for used in _used(node, names)]
+    return names.defined[name]
 
 
 def changed_parts(old: dict[str, str], new: dict[str, str]) -> list[str]:
@@ -85,6 +91,7 @@ class _Names:
     module: str
     definitions: dict[str, list[Definition]]
     imports: dict[str, tuple[str, str]]  # local name -> (module, name); name "" means the module itself
+    defined: dict[str, tuple[str | None, list[tuple[str, str]]]] = field(default_factory=dict)  # worked out so far
 
 
 @cache

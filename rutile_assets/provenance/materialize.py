@@ -208,9 +208,12 @@ def reader_code(name: str) -> CodeVersion:
 
 
 def record_code(writer: Writer, code: CodeVersion) -> None:
-    """Write what a code version is made of, once."""
+    """Write what a code version is made of, once; the lake is asked once a process."""
+    if code.digest in writer.known_code:
+        return
     if not len(writer.frame("SELECT 1 FROM lake.code WHERE code_version = ?", [code.digest])):
         writer.append("code", [{"code_version": code.digest, "parts": json.dumps(code.parts)}])
+    writer.on_commit(lambda: writer.known_code.add(code.digest))
 
 
 def data_version(frames: Mapping[str, pd.DataFrame], results: Sequence[Result]) -> str:
