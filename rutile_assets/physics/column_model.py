@@ -281,6 +281,33 @@ def normal_equations(model: Model, picture: Picture, order: IntArray, sizes: lis
     return Normal(matrix, border, corner, right, right_corner, float((residual**2).sum()), residual)
 
 
+def right_sides(model: Model, picture: Picture, order: IntArray, images: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return J^T of images (N, Y, X) that are 0 where pixels are not used: (3 C, N) and (5 S + B, N).
+
+    The right hand sides of `normal_equations` alone, for N residuals at once.
+    """
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.arange(len(order))
+    shared = PER_SPECIES * len(model.shapes.core_angstrom)
+    right = np.zeros((PER_COLUMN * len(order), len(images)))
+    common = np.zeros((shared + len(model.background), len(images)))
+    for tile in _tiles(model, picture):
+        part = images[:, tile.rows, tile.cols]
+        k, (_, ty, tx) = len(tile.columns), part.shape
+        _, shape_images = _tile_images(model, tile, shared)
+        y = tile.along_y[:, :2].reshape(4 * k, ty)
+        through = (y @ part.transpose(1, 0, 2).reshape(ty, -1)).reshape(2, 2, k, len(images), tx)
+        for q, (a, b) in enumerate(MOMENTS):
+            for f in range(2):
+                seen = np.einsum("knt,kt->kn", through[f, a], tile.along_x[f, b])
+                right[PER_COLUMN * place[tile.columns] + q] += tile.weight[q, f][:, None] * seen
+        common[:shared] += shape_images.reshape(shared, -1) @ part.reshape(len(images), -1).T
+        splines_y, splines_x = picture.splines_y[:, tile.rows], picture.splines_x[:, tile.cols]
+        here = np.flatnonzero(splines_y.any(axis=1) & splines_x.any(axis=1))
+        common[shared + here] += np.einsum("bnx,bx->bn", np.tensordot(splines_y[here], part, (1, 1)), splines_x[here])
+    return right, common
+
+
 def _tile_images(model: Model, tile: _Tile, shared: int) -> tuple[FloatArray, FloatArray]:
     """Return the columns' image of a tile (T, T) and its derivatives (5 S, T, T) by what each species has."""
     shape = tile.along_y.shape[-1], tile.along_x.shape[-1]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from scipy.ndimage import convolve1d
 
-from rutile_assets.physics.column_model import PER_COLUMN, Model, Picture, image_of, normal_equations
-from rutile_assets.physics.column_solver import Solved, slabs
+from rutile_assets.physics.column_model import PER_COLUMN, Model, Picture, image_of, right_sides
+from rutile_assets.physics.column_solver import Solved
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -69,12 +70,11 @@ def measure_noise(solved: Solved, picture: Picture) -> Noise:
     shown = image_of(solved.model, picture)
     slopes = np.stack([np.gradient(shown, picture.pixel_angstrom, axis=a) for a in range(2)]) * picture.valid
     white = rng.normal(0.0, np.sqrt(variance), shown.shape) * picture.valid
-    rest = _fitted_away(solved, picture, shown, white)
     residual = solved.normal.residual
+    offsets = PROBE_ANGSTROM * rng.standard_normal((2, shown.shape[0], 1))
+    rest, *moved = _fitted_away(solved, picture, shown, np.stack([white, *(offsets * slopes)]))
     white_variance, jitter = variance, np.zeros(2)
     if shown.shape[0] >= LINES_AT_LEAST:
-        offsets = PROBE_ANGSTROM * rng.standard_normal((2, shown.shape[0], 1))
-        moved = [_fitted_away(solved, picture, shown, offsets[a] * slopes[a]) for a in range(2)]
         white_variance, jitter = _jitter(residual, rest, moved, slopes, variance)
     if jitter.any():
         residual, rest = (image - _line_image(image, slopes) for image in (residual, rest))
@@ -110,7 +110,7 @@ def _line_image(image: FloatArray, slopes: FloatArray) -> FloatArray:
 
 
 def _jitter(
-    residual: FloatArray, white: FloatArray, moved: list[FloatArray], slopes: FloatArray, variance: float
+    residual: FloatArray, white: FloatArray, moved: Sequence[FloatArray], slopes: FloatArray, variance: float
 ) -> tuple[float, FloatArray]:
     """Return the variance of white noise and the lines' offsets (2,) [angstrom] that together leave this residual.
 
@@ -152,11 +152,10 @@ def line_weights(model: Model, picture: Picture) -> tuple[sparse.csr_array, spar
 
 
 def _fitted_away(solved: Solved, picture: Picture, shown: FloatArray, noise: FloatArray) -> FloatArray:
-    """Return what the linearised fit leaves of an image of noise (Y, X) upon the model's image `shown`."""
+    """Return what the linearised fit leaves of images of noise (N, Y, X) upon the model's image `shown`."""
     model, order = solved.model, solved.order
-    normal = normal_equations(model, replace(picture, values=shown + noise), order, slabs(model)[1])
-    upper, lower = solved.system.solve(normal.right[:, None], normal.right_corner[:, None])
-    step = np.empty((len(order), PER_COLUMN))
-    step[order] = upper.reshape(-1, PER_COLUMN)
-    tried = model.moved(step, lower[:, 0])
-    return np.where(picture.valid, noise - (image_of(tried, picture) - shown), 0.0)
+    upper, lower = solved.system.solve(*right_sides(model, picture, order, noise))
+    steps = np.empty((len(order), PER_COLUMN, len(noise)))
+    steps[order] = upper.reshape(-1, PER_COLUMN, len(noise))
+    moved = [image_of(model.moved(steps[:, :, i], lower[:, i]), picture) for i in range(len(noise))]
+    return np.where(picture.valid, noise - (np.stack(moved) - shown), 0.0)
