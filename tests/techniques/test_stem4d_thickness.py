@@ -185,7 +185,7 @@ def test_the_room_writes_thickness_curve_and_figure_and_ptychography_reads_it(ho
     assert row["lamella_thickness_nm_std"] > row["statistical_nm"] > 0
     (result,) = made.outcome.results
     assert result.estimate.quantities == ("sample_thickness_nm",)
-    assert set(result.estimate.systematics) == {"whole atomic planes"}
+    assert set(result.estimate.systematics) == {"whole atomic planes", "strength of diffuse scattering"}
     curve = house.lake.rows("SELECT * FROM stem4d_thickness_curve ORDER BY misfit_ratio")
     assert abs(curve[0]["curve_thickness_nm"] - row["lamella_thickness_nm"]) < 0.3
     assert "cells of 0.65 nm" in row["notes"]

@@ -162,7 +162,7 @@ FAST = Recipe(
     stages=(
         Stage(10, modes=1, object_step=0.4, heal_until=10, probe_from=8, patience=0),
         Stage(12, modes=2, heal_until=4, patience=0),
-        Stage(8, noise="poisson", step_decay=0.7, patience=5),
+        Stage(3, noise="poisson", step_decay=0.7, patience=0),
     ),
 )  # fmt: skip
 """20 slices of 5 angstrom; the object first, then the probe, then all modes with the unbiased likelihood.

@@ -74,7 +74,7 @@ def reconstruct_file(film: Film, file: RawFile, row: Mapping[Any, Any]) -> Run:
     patterns, notes = patterns_of(stack.open(), row)
     thickness, told = sample_thickness(film, file, row)
     recipe = recipe_of(chosen, thickness)
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if chosen.device == "auto" else chosen.device
+    device = _device(chosen.device)
     how: dict[str, Any] = {"device": device, "workers": chosen.workers}
     checkpoint = None
     if film.scratch is not None:
@@ -92,6 +92,62 @@ def reconstruct_file(film: Film, file: RawFile, row: Mapping[Any, Any]) -> Run:
     pixel = (found.pixel_angstrom, found.pixel_angstrom)
     ring = ring_correlation(images[0][rows, columns], images[1][rows, columns], pixel)
     return Run(recipe, device, found, (ring, np.abs(images[0] - images[1]) / 2.0))
+
+
+def reconstruct_like(
+    row: Mapping[Any, Any],
+    iterations: pd.DataFrame,
+    calibration: Mapping[Any, Any],
+    frames: npt.NDArray[np.float32],
+    rotation_deg: float,
+    *,
+    device: str = "auto",
+    workers: int = 1,
+) -> Reconstruction:
+    """Reconstruct other patterns of the same kind of scan as before: recipe, slices, modes, lengths of stages.
+
+    Parameters
+    ----------
+    row : mapping
+        Of ``ptychography``.
+    iterations : DataFrame
+        Its rows of ``ptychography_iteration``.
+    calibration : mapping
+        Of ``stem4d_calibration``.
+    frames : ndarray
+        (slow, fast, Y, X), zero angle in the middle, in the detector's units (ADU).
+    rotation_deg : float
+        From (slow, fast) to their (row, column) [deg].
+    device : str
+        ``auto`` takes a GPU where there is one.
+    workers : int
+        Threads on the CPU.
+    """
+    chosen = PtychographyParameters(
+        recipe=str(row["recipe"]), modes=int(row["modes_count"]),
+        thickness_nm=float(row["slices_count"]) * float(row["slice_thickness_nm"]),
+    )  # fmt: skip
+    recipe = recipe_of(chosen, None)
+    kept = iterations[iterations.is_kept].sort_values("iteration_index")
+    before = iterations.groupby("stage_index").iteration_index.min()
+    lengths = (kept.set_index("stage_index").iteration_index - before + 1).to_dict()
+    stages = tuple(
+        replace(stage, iterations=int(lengths.get(number, stage.iterations)), patience=0)
+        for number, stage in enumerate(recipe.stages, start=1)
+    )
+    recipe = replace(recipe, stages=stages, withheld_fraction=0.0)
+    centre = (frames.shape[2] // 2, frames.shape[3] // 2)
+    patterns, _ = patterns_of(
+        frames,
+        {
+            **calibration,
+            "disc_row_index": centre[0],
+            "disc_column_index": centre[1],
+            "detector_rotation_deg": rotation_deg,
+            "detector_transpose": False,
+        },
+    )
+    return reconstruct(patterns, recipe, device=_device(device), workers=workers)
 
 
 def sample_thickness(film: Film, file: RawFile, row: Mapping[Any, Any]) -> tuple[float | None, tuple[str, ...]]:
@@ -166,6 +222,10 @@ def patterns_of(frames: Any, row: Mapping[Any, Any]) -> tuple[Patterns, tuple[st
     positions = upright.positions_angstrom(float(row["scan_step_nm"]))
     gain = float(row["gain_factor"])
     return Patterns(upright, positions, optics, gain, good_pixels=upright.good_pixels), tuple(notes)
+
+
+def _device(chosen: str) -> str:
+    return ("cuda" if torch.cuda.is_available() else "cpu") if chosen == "auto" else chosen
 
 
 def _teller(film: Film, file: RawFile) -> Callable[[Progress], None]:

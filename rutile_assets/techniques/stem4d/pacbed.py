@@ -29,6 +29,7 @@ TILT_STEP = 1.0  # mrad, of the derivative
 ROUNDS = 2
 BLOCK = 4  # pixels along the side of what is taken as one residual
 LEAST_THICKNESS_NM = 2.0
+DIFFUSE = 1  # place of the free diffuse term
 FINE = 20  # thicknesses from one node before the least to one behind
 SLOPE_NM = 0.05
 
@@ -96,6 +97,8 @@ class Thickness:
         And its one sigma from counting and misfit [nm].
     vibration_nm : float
         Shift of the thickness by one sigma of the vibrations; NaN where it was not asked for [nm].
+    diffuse_nm : float
+        Shift where the diffuse scattering is as calculated and not as strong as fits best [nm].
     tilt_mrad : tuple of float
         Of the crystal along [110] and [1-10] [mrad].
     ruo2_fraction : float
@@ -119,6 +122,7 @@ class Thickness:
     thickness_nm: float
     statistical_nm: float
     vibration_nm: float
+    diffuse_nm: float
     tilt_mrad: tuple[float, float]
     ruo2_fraction: float
     reduced_chi_square: float
@@ -134,7 +138,10 @@ class Thickness:
     @property
     def systematics(self) -> dict[str, FloatArray]:
         """Name of an effect -> (1) shift of one sigma [nm]."""
-        found = {"whole atomic planes": np.array([self.planes_nm])}
+        found = {
+            "whole atomic planes": np.array([self.planes_nm]),
+            "strength of diffuse scattering": np.array([self.diffuse_nm]),
+        }
         if np.isfinite(self.vibration_nm):
             found["vibration amplitudes"] = np.array([self.vibration_nm])
         return found
@@ -279,6 +286,7 @@ class _Fit:
     def best(self, tables: list[BeamTable], cone: Cone) -> Thickness:
         """Return the least misfit, tilts taken anew as the centre of the linear terms."""
         tilt, error, found = (0.0, 0.0), 0.05, None
+        terms: list[FloatArray] = []
         for _ in range(ROUNDS if self.chosen.is_tilted else 1):
             self.centre = tilt
             terms = self.terms(tables, cone, tilt)
@@ -289,7 +297,8 @@ class _Fit:
             limit = cone.most_tilt_mrad - TILT_STEP
             tilt = tuple(float(np.clip(value, -limit, limit)) for value in found.tilt_mrad)  # type: ignore[assignment]
         assert found is not None
-        return found
+        bound = [np.delete(term, DIFFUSE, axis=1) for term in terms]
+        return replace(found, diffuse_nm=self.profile(tables, bound, tilt, error)[0].thickness_nm - found.thickness_nm)
 
     def once(self, tables: list[BeamTable], cone: Cone, like: Thickness) -> Thickness:
         """Return the fit to other tables, about the tilt and with the model error of the best one."""
@@ -355,6 +364,7 @@ class _Fit:
             thickness_nm=thick,
             statistical_nm=self._std(np.vstack([slope, columns]), rest, weight),
             vibration_nm=float("nan"),
+            diffuse_nm=0.0,
             tilt_mrad=(tilt[0] + moved[0], tilt[1] + moved[1]),
             ruo2_fraction=share,
             reduced_chi_square=float((rest**2 / (self.counting + floor)).mean()),

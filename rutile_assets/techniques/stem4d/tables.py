@@ -91,6 +91,7 @@ STEM4D_THICKNESS = film_table(
         Column("thickness_source", "text", "how it was found", allowed=("pacbed",)),
         Column("statistical_nm", "double", "one sigma from counting and from misfit, blocks of pixels", minimum=0),
         Column("vibration_shift_nm", "double", "shift for one sigma of the vibrations' amplitude", nullable=True),
+        Column("diffuse_shift_nm", "double", "shift where the diffuse scattering is as strong as calculated"),
         Column("planes_shift_nm", "double", "one sigma as a sample ends with a whole atomic plane", minimum=0),
         Column("materials", "text", "crystals that were matched, separated by commas"),
         Column("ruo2_fraction", "double", "share of RuO2 in the pattern; NULL for one material", nullable=True),

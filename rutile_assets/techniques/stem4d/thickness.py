@@ -152,6 +152,7 @@ def _row(
         "thickness_source": "pacbed",
         "statistical_nm": found.statistical_nm,
         "vibration_shift_nm": found.vibration_nm if np.isfinite(found.vibration_nm) else None,
+        "diffuse_shift_nm": found.diffuse_nm,
         "planes_shift_nm": found.planes_nm,
         "materials": ", ".join(materials),
         "ruo2_fraction": found.ruo2_fraction if np.isfinite(found.ruo2_fraction) else None,
