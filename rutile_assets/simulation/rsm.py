@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import voigt_profile
+from scipy.interpolate import CubicSpline
+from scipy.special import voigt_profile, wofz
 
 from rutile_assets.constants import CU_K_ALPHA1_ANGSTROM
 from rutile_assets.physics.crystal import plane_factor, plane_occupancies, rutile
@@ -19,8 +20,13 @@ from rutile_assets.simulation.writers.scan import XrayScan
 FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
 
+Ladder = Callable[[FloatArray], ComplexArray]
+
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
+ABSORPTION_PER_PLANE = 1e-4
+DARKEST = -27.0  # exponent of an envelope below which a point sees nothing
+TABLE_REACH, TABLE_POINTS = 1.5, 20001  # of the film's amplitude along the normal [1/angstrom]
 COHERENCE_PER_ANGSTROM = 0.002  # standard deviation of a rod's own intensity across it: lateral coherence
 
 
@@ -119,64 +125,110 @@ def expected_rate(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the rate of the substrate's rod with the film, and of the film alone, at true angles (P,) [deg].
 
-    The blur is a Gaussian in omega (chi where tilted) and 2theta. Integrated along a rod it shifts and widens the
-    normal component that a point sees, to first order in the angles.
+    The blur is a Gaussian in omega (chi where tilted) and 2theta; the film's mosaic turns it as omega does. Turns are
+    exact, arcs and all; 2theta is summed over nodes about where the rod is seen most likely, for the substrate's rod
+    taken to first order there.
     """
-    wave = CU_K_ALPHA1_ANGSTROM.value
-    parallel, normal = _in_plane(omega_deg, two_theta_deg, chi_deg, setup, wave)
-    step = 1e-4
-    if setup.is_tilted:
-        moved = _in_plane(omega_deg, two_theta_deg, chi_deg + step, setup, wave)
-    else:
-        moved = _in_plane(omega_deg + step, two_theta_deg, chi_deg, setup, wave)
-    aside = [(m - o) / step for m, o in zip(moved, (parallel, normal), strict=True)]
-    half = 0.5 * step if setup.is_tilted else 0.0
-    moved = _in_plane(omega_deg + half, two_theta_deg + step, chi_deg, setup, wave)
-    radial = [(m - o) / step for m, o in zip(moved, (parallel, normal), strict=True)]
-    sigma_a = (setup.chi_fwhm_deg if setup.is_tilted else setup.omega_fwhm_deg) / FWHM_PER_SIGMA
-    sigma_r = setup.two_theta_fwhm_deg / FWHM_PER_SIGMA
+    sight = _Sight(setup, omega_deg, two_theta_deg, chi_deg)
     polarisation = (1.0 + np.cos(np.radians(two_theta_deg)) ** 2) / 2.0
-
-    def seen(
-        centre: float,
-        mosaic_deg: float,
-        square: Callable[[FloatArray], FloatArray] | None,
-        wider: float = 0.0,
-    ) -> FloatArray:
-        spread = np.hypot(sigma_a, mosaic_deg)
-        xx = (aside[0] * spread) ** 2 + (radial[0] * sigma_r) ** 2 + COHERENCE_PER_ANGSTROM**2 + wider
-        xz = aside[0] * aside[1] * spread**2 + radial[0] * radial[1] * sigma_r**2
-        zz = (aside[1] * spread) ** 2 + (radial[1] * sigma_r) ** 2
-        off = centre - parallel
-        mean = normal + xz / xx * off
-        deviation = np.sqrt(np.maximum(zz - xz**2 / xx, 0.0))
-        near = np.exp(-0.5 * off**2 / xx) / np.sqrt(xx)
-        total = np.zeros_like(normal)
-        lit = near > 1e-12
-        if square is None:
-            total[lit] = _blurred_rod(here, mean[lit], deviation[lit])
-            return np.asarray(total * near)
-        for node, weight in zip(NODES, WEIGHTS / WEIGHTS.sum(), strict=True):
-            total[lit] += weight * square(mean[lit] + node * deviation[lit])
-        return np.asarray(total * near)
-
-    def rod(q: FloatArray) -> ComplexArray:
-        below = 10.0 * rutile("TiO2").d110_nm
-        return np.asarray(_factor("TiO2", here, q, below) / (1.0 - np.exp(-1j * (q - here.q_110) * below - 1e-4)))
-
-    total = seen(here.parallel, 0.0, None)
+    total = sight.seen(here.parallel, 0.0, lambda q, deviation: _blurred_rod(here, q, deviation), is_sharp=True)
     alone = np.zeros_like(total)
     for film in films:
+        ladder = _tabulated(here, film)
 
-        def ladder(q: FloatArray, film: Film = film) -> ComplexArray:
-            return _ladder(here, film, q)
+        def alone_blurred(q: FloatArray, deviation: FloatArray, ladder: Ladder = ladder) -> FloatArray:
+            return _blurred(lambda at: np.abs(ladder(at)) ** 2, q, deviation)
 
-        part = film.fraction * seen(film.q_parallel, film.mosaic_deg, lambda q: np.abs(ladder(q)) ** 2)
+        def cross_blurred(q: FloatArray, deviation: FloatArray, ladder: Ladder = ladder) -> FloatArray:
+            return _blurred_cross(here, ladder, q, deviation)
+
+        part = film.fraction * sight.seen(film.q_parallel, film.mosaic_deg, alone_blurred)
         centre, overlap, wider = _overlap(here, film)
-        cross = seen(centre, 0.0, lambda q: 2.0 * np.real(ladder(q) * np.conj(rod(q))), wider)
+        cross = sight.seen(centre, 0.0, cross_blurred, wider, is_sharp=True) if overlap > 1e-8 else 0.0
         total = total + part + film.fraction * overlap * cross
         alone = alone + part
     return polarisation * np.maximum(total, 0.0), polarisation * alone
+
+
+class _Sight:
+    """The points of a map and the instrument that looks at them."""
+
+    def __init__(self, setup: RsmSetup, omega_deg: FloatArray, two_theta_deg: FloatArray, chi_deg: FloatArray) -> None:
+        self.setup, self.wave = setup, CU_K_ALPHA1_ANGSTROM.value
+        self.angles = (omega_deg, two_theta_deg, chi_deg)
+        self.aside_rad = np.radians((setup.chi_fwhm_deg if setup.is_tilted else setup.omega_fwhm_deg) / FWHM_PER_SIGMA)
+        self.radial_deg = setup.two_theta_fwhm_deg / FWHM_PER_SIGMA
+
+    def seen(
+        self,
+        centre: float,
+        mosaic_deg: float,
+        blurred: Callable[[FloatArray, FloatArray], FloatArray],
+        wider: float = 0.0,
+        *,
+        is_sharp: bool = False,
+    ) -> FloatArray:
+        """Return what the points see of a rod.
+
+        Parameters
+        ----------
+        centre : float
+            Of the rod in the plane [1/angstrom].
+        mosaic_deg : float
+            Standard deviation of the lattice's tilt [deg].
+        blurred : callable
+            The rod's intensity along the normal at (L,) places, over a Gaussian of (L,) standard deviations
+            [1/angstrom].
+        wider : float
+            Variance across the rod, besides the lateral coherence [1/angstrom^2].
+        is_sharp : bool
+            True where the intensity has a pole, which nodes would miss: 2theta then adds to the Gaussian.
+        """
+        tilt = self.aside_rad**2 + np.radians(mosaic_deg) ** 2
+        across = COHERENCE_PER_ANGSTROM**2 + wider
+        step = 1e-4
+        parallel, normal = self._at(self.angles, 0.0)
+        radial = (self._at(self.angles, step)[0] - parallel) / step
+        variance = normal**2 * tilt + (radial * self.radial_deg) ** 2 + across
+        exponent = -0.5 * (centre - parallel) ** 2 / variance
+        lit = np.flatnonzero(exponent > DARKEST)
+        share = radial[lit] * self.radial_deg**2 / variance[lit]
+        likely = share * (centre - parallel[lit])
+        spread = self.radial_deg * np.sqrt(np.maximum(1.0 - share * radial[lit], 0.0))
+        angles = tuple(angle[lit] for angle in self.angles)
+
+        def met(moved: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+            length, angle = self._polar(angles, moved)
+            turn = angle - np.arcsin(np.clip(centre / length, -1.0, 1.0))  # that brings the rod there
+            height = np.sqrt(np.maximum(length**2 - centre**2, 0.0))
+            wide = height**2 * tilt + across
+            turned = angle - turn * height**2 * tilt / wide
+            near = np.exp(-0.5 * (turn * height) ** 2 / wide) / np.sqrt(wide)
+            blur = np.abs(length * np.sin(turned)) * np.sqrt(tilt * across / wide)
+            chance = np.exp(-0.5 * (moved / self.radial_deg) ** 2) * spread / self.radial_deg
+            return chance * near, length * np.cos(turned), blur
+
+        total = np.zeros(len(parallel))
+        if is_sharp:
+            weight, mean, blur = met(likely)
+            moving = met(likely + spread)[1] - mean
+            total[lit] = weight * blurred(mean, np.hypot(blur, moving))
+            return total
+        for node, part in zip(NODES, WEIGHTS / WEIGHTS.sum(), strict=True):
+            weight, mean, blur = met(likely + node * spread)
+            total[lit] += part * np.exp(0.5 * node**2) * weight * blurred(mean, blur)
+        return total
+
+    def _at(self, angles: tuple[FloatArray, ...], moved_deg: FloatArray | float) -> tuple[FloatArray, FloatArray]:
+        """Return Q in the plane and along the normal where 2theta is larger by so much."""
+        omega, two_theta, chi = angles
+        half = 0.5 * moved_deg if self.setup.is_tilted else 0.0
+        x, y, z = momentum(omega + half, two_theta + moved_deg, chi, self.wave)
+        return (y if self.setup.is_tilted else x), z
+
+    def _polar(self, angles: tuple[FloatArray, ...], moved_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
+        parallel, normal = self._at(angles, moved_deg)
+        return np.hypot(parallel, normal), np.arctan2(parallel, normal)
 
 
 def _overlap(here: Reflection, film: Film) -> tuple[float, float, float]:
@@ -192,9 +244,40 @@ def _overlap(here: Reflection, film: Film) -> tuple[float, float, float]:
     return here.parallel + 0.5 * apart * near, float(overlap), float(0.25 * tilt * near)
 
 
+def _blurred(function: Callable[[FloatArray], FloatArray], q: FloatArray, deviation: FloatArray) -> FloatArray:
+    """Average a smooth function over a Gaussian in q."""
+    total = np.zeros_like(q)
+    for node, weight in zip(NODES, WEIGHTS / WEIGHTS.sum(), strict=True):
+        total += weight * function(q + node * deviation)
+    return total
+
+
+def _blurred_cross(here: Reflection, ladder: Ladder, q: FloatArray, deviation: FloatArray) -> FloatArray:
+    """2 Re(film x conjugate rod) averaged over a Gaussian in q: the rod's pole with Faddeeva's function, exactly.
+
+    <1 / (eps - i x)> = sqrt(pi/2) w((x + i eps) / (sqrt2 s)) / s; the rest is smooth.
+    """
+    below, epsilon = 10.0 * rutile("TiO2").d110_nm, ABSORPTION_PER_PLANE
+
+    def product(at: FloatArray) -> ComplexArray:
+        return np.asarray(ladder(at) * np.conj(_factor("TiO2", here, at, below)))
+
+    pole = product(np.array([here.q_110]))[0]
+
+    def rest(at: FloatArray) -> FloatArray:
+        x = (at - here.q_110) * below
+        x = np.where(np.abs(x) < 1e-2, 1e-2, x)
+        found = product(here.q_110 + x / below) / (1.0 - np.exp(1j * x - epsilon)) - pole / (epsilon - 1j * x)
+        return np.asarray(2.0 * found.real)
+
+    s = np.maximum(deviation * below, 1e-6)
+    mean = np.sqrt(np.pi / 2.0) / s * wofz(((q - here.q_110) * below + 1j * epsilon) / (np.sqrt(2.0) * s))
+    return np.asarray(2.0 * (pole * mean).real + _blurred(rest, q, deviation))
+
+
 def _blurred_rod(here: Reflection, q: FloatArray, deviation: FloatArray) -> FloatArray:
     """|F / (1 - exp(-i x - eps))|^2 averaged over a Gaussian in q: the pole is a Voigt profile, the rest smooth."""
-    below, epsilon = 10.0 * rutile("TiO2").d110_nm, 1e-4
+    below, epsilon = 10.0 * rutile("TiO2").d110_nm, ABSORPTION_PER_PLANE
     x = (q - here.q_110) * below
     pole = np.pi / epsilon * voigt_profile(x, np.maximum(deviation * below, 1e-6), epsilon)
     safe = np.where(np.abs(x) < 1e-2, 1e-2, x)
@@ -202,18 +285,19 @@ def _blurred_rod(here: Reflection, q: FloatArray, deviation: FloatArray) -> Floa
     return np.asarray(np.abs(_factor("TiO2", here, q, below)) ** 2 * (pole + rest))
 
 
-def _in_plane(
-    omega: FloatArray, two_theta: FloatArray, chi: FloatArray, setup: RsmSetup, wave: float
-) -> tuple[FloatArray, FloatArray]:
-    x, y, z = momentum(omega, two_theta, chi, wave)
-    return (y if setup.is_tilted else x), z
-
-
 def _factor(material: str, here: Reflection, q: FloatArray, spacing: float) -> ComplexArray:
     h, k, _ = here.hkl
     return plane_factor(
         material, q, spacing, CU_K_ALPHA1_ANGSTROM.value, h_minus_k=h - k, q_parallel_per_angstrom=here.parallel
     )
+
+
+def _tabulated(here: Reflection, film: Film) -> Ladder:
+    """Return the film's amplitude along the normal, from a fine table: plane by plane once, not at every point."""
+    grid = np.linspace(here.q_110 - TABLE_REACH, here.q_110 + TABLE_REACH, TABLE_POINTS)
+    amplitude = _ladder(here, film, grid)
+    spline = CubicSpline(grid, amplitude)
+    return lambda at: np.asarray(spline(at))
 
 
 def _ladder(here: Reflection, film: Film, q: FloatArray) -> ComplexArray:
@@ -234,9 +318,18 @@ def simulate_rsm(truth: FilmTruth, setup: RsmSetup, realism: Realism, rng: np.ra
 
 
 def simulate_films(
-    here: Reflection, films: tuple[Film, ...], setup: RsmSetup, realism: Realism, rng: np.random.Generator
+    here: Reflection,
+    films: tuple[Film, ...],
+    setup: RsmSetup,
+    realism: Realism,
+    rng: np.random.Generator,
+    *,
+    is_noisy: bool = True,
 ) -> list[XrayScan]:
-    """Return the scans of a map of any films on TiO2; counts from a Poisson law behind the absorbers."""
+    """Return the scans of a map of any films on TiO2; counts from a Poisson law behind the absorbers.
+
+    Without noise the counts are their expectations, for what a fit does besides.
+    """
     wave = CU_K_ALPHA1_ANGSTROM.value
     theta = here.two_theta_deg(wave) / 2.0
     count = round((setup.aside_stop_deg - setup.aside_start_deg) / setup.aside_step_deg) + 1
@@ -259,7 +352,8 @@ def simulate_films(
     true = believed * np.where(believed > 1.0, 1.0 + realism.attenuator_error * rng.normal(size=4), 1.0)
     enough = rate[..., None] / believed <= setup.largest_counts
     which = np.where(enough.any(axis=-1), enough.argmax(axis=-1), len(believed) - 1)
-    detected = rng.poisson(rate / true[which]).astype(np.float64)
+    expected = rate / true[which]
+    detected = rng.poisson(expected).astype(np.float64) if is_noisy else expected
     return [
         XrayScan(
             shown[i], detected[i], believed[which[i]], 1.0, "TwoThetaOmega",

@@ -17,17 +17,8 @@ from rutile_assets.physics.reciprocal import Reflection, chosen_reflection, iden
 from rutile_assets.provenance.film import Film, Outcome, Result
 from rutile_assets.provenance.film_asset import Room, film_asset
 from rutile_assets.techniques.rsm import figures
-from rutile_assets.techniques.rsm.model import (
-    WIDTH_FILM,
-    WIDTH_SECOND,
-    MapFit,
-    MeshPoints,
-    RsmFitParameters,
-    fit_map,
-    second_fraction,
-    substrate_peak,
-    to_plane,
-)
+from rutile_assets.techniques.rsm.fit import MapFit, RsmFitParameters, fit_map, lateral_width, second_fraction
+from rutile_assets.techniques.rsm.plane import MeshPoints, substrate_peak, to_plane
 from rutile_assets.techniques.rsm.relaxation import component_estimate, relaxation_estimate
 from rutile_assets.techniques.rsm.tables import RSM_FIT, RSM_FIT_POINT, RSM_SCAN, RSM_SCAN_MAP
 
@@ -237,12 +228,11 @@ def _rows(fit: MapFit, file_id: int, lattices: str) -> list[dict[str, object]]:
     rows = []
     for number in range(1, fit.components + 1):
         subject = hkl if fit.components == 1 else f"{hkl} component {number}"
-        width = fit.vector[WIDTH_FILM if number == 1 else WIDTH_SECOND]
         row: dict[str, object] = {
             **shared,
             "component_index": number,
             "intensity_fraction": 1.0 - part if number == 1 else part,
-            "lateral_width_per_angstrom": float(np.exp(width)),
+            "lateral_width_per_angstrom": lateral_width(fit.plane, fit.vector, number),
         }
         for name in ("q_parallel_per_angstrom", "q_110_per_angstrom"):
             row |= {

@@ -11,7 +11,8 @@ from scipy.optimize import least_squares
 from rutile_assets.estimate import Estimate
 from rutile_assets.physics.crystal import rutile
 from rutile_assets.physics.reciprocal import Reflection
-from rutile_assets.techniques.rsm.model import Q110_FILM, Q110_SECOND, Q_FILM, Q_SECOND, MapFit, second_fraction
+from rutile_assets.techniques.rsm.fit import MapFit, second_fraction
+from rutile_assets.techniques.rsm.model import Q110_FILM, Q110_SECOND, Q_FILM, Q_SECOND
 
 FloatArray = npt.NDArray[np.float64]
 
