@@ -4,9 +4,9 @@ r"""Model of an image of atom columns and its normal equations, summed over tile
           + w_s e^{-|r - r_i|^2 / 2 \tau_s^2}\right]
 
 with core, tail and the tail's share (sigma, tau, w) shared by all columns of a species s, and one smooth background b,
-a cubic spline. A tilt or astigmatism makes cores elliptic: to first order, their Gaussian takes a factor
-1 + e1 (dy^2 - dx^2) / 2 sigma^2 + e2 dy dx / sigma^2. It leaves the columns even, so it moves none; derivatives by
-position are taken without it.
+a cubic spline. A tilt, astigmatism or a stretched scan makes columns elliptic: widths are exp(e1 / 2) times as large
+along rows and exp(-e1 / 2) times along columns, and the core takes a factor 1 + e2 dy dx / (sigma_y sigma_x), to first
+order. That leaves columns even, so it moves none; derivatives by position are taken without it.
 Gaussians separate into rows and columns, so a tile's model, gradient and normal matrix are a few matrix products and
 exact sums over its pixels; where pixels are missing the Jacobian is written out.
 """
@@ -44,7 +44,7 @@ class Shapes:
     tail_share : ndarray
         (S,) the tail's share of the height at the centre.
     ellipse : ndarray
-        (S, 2) e1 and e2: relative excess of the core's second moment along rows over columns, and between both.
+        (S, 2) e1 and e2: logarithm of the width across rows over that along them, and the core's slant.
     """
 
     core_angstrom: FloatArray
@@ -194,6 +194,7 @@ def _tiles(model: Model, picture: Picture) -> Iterator[_Tile]:
     y, x = model.positions_angstrom.T
     core, tail = model.shapes.core_angstrom[model.kind], model.shapes.tail_angstrom[model.kind]
     share = model.shapes.tail_share[model.kind]
+    stretch = np.exp(0.5 * model.shapes.ellipse[model.kind, 0])
     for top in range(0, height, TILE_PIXELS):
         bottom = min(top + TILE_PIXELS, height)
         in_rows = (y > top * pixel - reach) & (y < (bottom - 1) * pixel + reach)
@@ -202,14 +203,14 @@ def _tiles(model: Model, picture: Picture) -> Iterator[_Tile]:
             k = np.flatnonzero(in_rows & (x > left * pixel - reach) & (x < (right - 1) * pixel + reach))
             widths = np.stack([core[k], tail[k]])
             shares = np.stack([1.0 - share[k], share[k]])
-            slope = model.height[k] * shares / widths**2
+            slope = model.height[k] * shares
             yield _Tile(
                 slice(top, bottom),
                 slice(left, right),
                 k,
-                _moments(np.arange(top, bottom) * pixel, y[k], widths),
-                _moments(np.arange(left, right) * pixel, x[k], widths),
-                np.stack([slope, slope, shares]),
+                _moments(np.arange(top, bottom) * pixel, y[k], widths * stretch[k]),
+                _moments(np.arange(left, right) * pixel, x[k], widths / stretch[k]),
+                np.stack([slope / (widths * stretch[k]) ** 2, slope / (widths / stretch[k]) ** 2, shares]),
             )
 
 
@@ -222,16 +223,12 @@ def _moments(grid: FloatArray, centre: FloatArray, width: FloatArray) -> FloatAr
 def image_of(model: Model, picture: Picture) -> FloatArray:
     """Return the model's image, (Y, X)."""
     found = np.asarray((picture.splines_y * model.background[:, None]).T @ picture.splines_x)
-    ellipse = model.shapes.ellipse[model.kind].T
+    slant = (model.shapes.ellipse[:, 1] / model.shapes.core_angstrom**2)[model.kind]
     for tile in _tiles(model, picture):
         y, x = tile.along_y, tile.along_x
         scaled = tile.weight[2] * model.height[tile.columns]
-        e1, e2 = scaled[0] * ellipse[:, tile.columns] / model.shapes.core_angstrom[model.kind[tile.columns]] ** 2
-        left = [y[0, 0] * scaled[0, :, None], y[1, 0] * scaled[1, :, None], y[0, 1] * e2[:, None]]
-        left += [y[0, 2] * 0.5 * e1[:, None], y[0, 0] * -0.5 * e1[:, None]]
-        found[tile.rows, tile.cols] += np.concatenate(left).T @ np.concatenate(
-            [x[0, 0], x[1, 0], x[0, 1], x[0, 0], x[0, 2]]
-        )
+        left = [*(y[:, 0] * scaled[:, :, None]), y[0, 1] * (scaled[0] * slant[tile.columns])[:, None]]
+        found[tile.rows, tile.cols] += np.concatenate(left).T @ np.concatenate([x[0, 0], x[1, 0], x[0, 1]])
     return found
 
 
@@ -319,16 +316,16 @@ def _tile_images(model: Model, tile: _Tile, shared: int) -> tuple[FloatArray, Fl
         y = y * model.height[tile.columns[here]][:, None]
         width = model.shapes.core_angstrom[s], model.shapes.tail_angstrom[s]
         share = 1.0 - model.shapes.tail_share[s], model.shapes.tail_share[s]
+        stretch = float(np.exp(model.shapes.ellipse[s, 0]))
         bells = [y[i, 0].T @ x[i, 0] for i in range(2)]
-        squares = [(y[i, 2].T @ x[i, 0], y[i, 0].T @ x[i, 2]) for i in range(2)]
+        squares = [(y[i, 2].T @ x[i, 0] / stretch, y[i, 0].T @ x[i, 2] * stretch) for i in range(2)]
         first = PER_SPECIES * s
         for i in range(2):
             images[first + i] = share[i] / width[i] ** 3 * (squares[i][0] + squares[i][1])
+            images[first + 3] += 0.5 * share[i] / width[i] ** 2 * (squares[i][0] - squares[i][1])
         images[first + 2] = bells[1] - bells[0]
-        images[first + 3] = 0.5 * share[0] / width[0] ** 2 * (squares[0][0] - squares[0][1])
         images[first + 4] = share[0] / width[0] ** 2 * (y[0, 1].T @ x[0, 1])
-        told += share[0] * bells[0] + share[1] * bells[1]
-        told += model.shapes.ellipse[s, 0] * images[first + 3] + model.shapes.ellipse[s, 1] * images[first + 4]
+        told += share[0] * bells[0] + share[1] * bells[1] + model.shapes.ellipse[s, 1] * images[first + 4]
     return told, images
 
 

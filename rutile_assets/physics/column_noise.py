@@ -76,23 +76,25 @@ def measure_noise(solved: Solved, picture: Picture) -> Noise:
     white_variance, jitter = variance, np.zeros(2)
     if shown.shape[0] >= LINES_AT_LEAST:
         white_variance, jitter = _jitter(residual, rest, moved, slopes, variance)
+    images = [residual, rest, *moved]
     if jitter.any():
-        residual, rest = (image - _line_image(image, slopes) for image in (residual, rest))
+        images = [image - _line_image(image, slopes) for image in images]
     core = float(np.median(solved.model.shapes.core_angstrom)) / picture.pixel_angstrom
-    gain = _band_ratio(residual, rest, core)
-    return Noise(float(np.sqrt(white_variance)), gain, (float(jitter[0]), float(jitter[1])))
+    powers = _band_powers(images, core)
+    left = powers[0] - (jitter / PROBE_ANGSTROM) ** 2 @ powers[2:]
+    y, x = (np.maximum(left, 0.1 * powers[0]) / (white_variance / variance * powers[1])).tolist()
+    return Noise(float(np.sqrt(white_variance)), (y, x, 0.5 * (y + x)), (float(jitter[0]), float(jitter[1])))
 
 
-def _band_ratio(residual: FloatArray, white: FloatArray, core_px: float) -> tuple[float, float, float]:
-    """Return the residual's relative power over that of fitted white noise, in the bands of rows, columns and heights.
+def _band_powers(images: Sequence[FloatArray], core_px: float) -> FloatArray:
+    """Return the power (N, 2) of images at the frequencies that tell positions along rows' and columns' direction.
 
-    For heights the band is that of both, since the background takes the lowest frequencies.
+    Heights are told at both; the background takes the lowest frequencies.
     """
-    ky, kx = np.meshgrid(*(np.fft.fftfreq(n) for n in residual.shape), indexing="ij")
+    ky, kx = np.meshgrid(*(np.fft.fftfreq(n) for n in images[0].shape), indexing="ij")
     band = np.exp(-4.0 * np.pi**2 * core_px**2 * (ky**2 + kx**2))
-    powers = [np.abs(np.fft.fft2(image)) ** 2 / (image**2).sum() for image in (residual, white)]
-    found = [float((b * powers[0]).sum() / (b * powers[1]).sum()) for b in (band * ky**2, band * kx**2)]
-    return found[0], found[1], 0.5 * (found[0] + found[1])
+    powers = [np.abs(np.fft.fft2(image)) ** 2 for image in images]
+    return np.array([[(band * k**2 * power).sum() for k in (ky, kx)] for power in powers])
 
 
 def _line_offsets(image: FloatArray, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
