@@ -8,6 +8,7 @@ from rutile_assets.table import Table
 from rutile_assets.techniques.afm.assets import ROOM as AFM
 from rutile_assets.techniques.growth.assets import ROOM as GROWTH
 from rutile_assets.techniques.growth_log.assets import ROOM as GROWTH_LOG
+from rutile_assets.techniques.haadf.assets import ROOM as HAADF
 from rutile_assets.techniques.kpfm.assets import ROOM as KPFM
 from rutile_assets.techniques.ptychography.assets import ROOM as PTYCHOGRAPHY
 from rutile_assets.techniques.rheed.assets import ROOM as RHEED
@@ -33,6 +34,7 @@ ROOMS: tuple[Room, ...] = (
     TRANSPORT,
     STEM4D,
     PTYCHOGRAPHY,
+    HAADF,
 )
 
 # techniques whose files are read and kept, though no room analyses them yet

@@ -189,7 +189,7 @@ def simulate(
     light : bool
         Few and small files, for load tests.
     microscope : bool
-        Also a 4D-STEM scan of the 3.8 nm trilayer.
+        Also a 4D-STEM scan and a HAADF series of the 3.8 nm trilayer.
     processes : int
         How many to write with.
 
@@ -243,9 +243,9 @@ def _write(
     truth = sample_truth(planned, realism, seed, total)
     makers = LIGHT_MAKERS if light else MAKERS
     if microscope:
-        from rutile_assets.simulation.microscope import stem4d_files  # noqa: PLC0415 torch loads for seconds
+        from rutile_assets.simulation.microscope import haadf_files, stem4d_files  # noqa: PLC0415 torch loads long
 
-        makers = makers | {"stem4d": stem4d_files}
+        makers = makers | {"stem4d": stem4d_files, "haadf": haadf_files}
     files, bad = film_files(planned, truth, realism, seed, makers)
     write_files(inbox / planned.growth_id, files)
     return truth, len(files), sum(len(file.content) for file in files), bad
