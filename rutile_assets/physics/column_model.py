@@ -341,7 +341,8 @@ def _whole_tile(
     gram_y, gram_x = (y @ y.T).reshape(2, 2, k, 2, 2, k), (x @ x.T).reshape(2, 2, k, 2, 2, k)
     stack = np.concatenate([shape_images, rest[None]])
     through = (y @ stack.transpose(1, 0, 2).reshape(ty, -1)).reshape(2, 2, k, shared + 1, tx)
-    along_y, along_x = (y @ splines_y.T).reshape(2, 2, k, -1), (x @ splines_x.T).reshape(2, 2, k, -1)
+    many = len(splines_y)
+    along_y, along_x = (y @ splines_y.T).reshape(2, 2, k, many), (x @ splines_x.T).reshape(2, 2, k, many)
     matrix = np.zeros((k, 3, k, 3))
     border = np.zeros((k, 3, shared + len(splines_y)))
     right = np.zeros((k, 3))
@@ -364,7 +365,7 @@ def _whole_tile(
     right_corner = np.concatenate(
         [flat @ rest.ravel(), np.einsum("by,yx,bx->b", splines_y, rest, splines_x, optimize=True)]
     )
-    return matrix.reshape(3 * k, 3 * k), border.reshape(3 * k, -1), corner, right.ravel(), right_corner
+    return matrix.reshape(3 * k, 3 * k), border.reshape(3 * k, shared + many), corner, right.ravel(), right_corner
 
 
 def _broken_tile(
@@ -382,7 +383,7 @@ def _broken_tile(
     for q, (a, b) in enumerate(MOMENTS):
         for f in range(2):
             columns[:, q] += tile.weight[q, f][:, None] * tile.along_y[f, a][:, y] * tile.along_x[f, b][:, x]
-    flat = columns.reshape(3 * k, -1)
+    flat = columns.reshape(3 * k, len(y))
     shared = np.concatenate([shape_images[:, y, x], splines_y[:, y] * splines_x[:, x]])
     here = rest[y, x]
     return flat @ flat.T, flat @ shared.T, shared @ shared.T, flat @ here, shared @ here

@@ -24,7 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
 ITERATIONS = 60
-SETTLED = 1e-2  # the step that a model still asks for, squared, in standard deviations of all parameters together
+SETTLED = 0.1  # the step that a model still asks for, squared, in standard deviations of all parameters together
 FARTHEST_STEP_ANGSTROM = 0.15
 START_STD_ANGSTROM = 0.3  # of a start position: holds columns that the image does not show
 # standard deviations of what is assumed beforehand: core and tail over the starting core, share, ellipse
@@ -112,13 +112,13 @@ def minimised(model: Model, picture: Picture) -> Solved:
         gain = normal.sum_of_squares - tried.sum_of_squares
         gain += variance * (assumed.cost(model) - assumed.cost(moved))
         if not gain > -1e-9 * normal.sum_of_squares:
-            brake *= 10.0
+            brake *= 5.0
             if brake > 1e6:
                 break
             continue
         model, normal, order = moved, tried, order_new
         is_converged = asked < SETTLED
-        brake = max(0.1 * brake, 1e-9)
+        brake = max(0.3 * brake, 1e-9)
         if is_converged:
             break
     system = _system(normal, order, assumed, max(normal.sum_of_squares / freedom, 1e-300), 0.0)
