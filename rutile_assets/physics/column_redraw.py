@@ -57,16 +57,16 @@ def redraw(
     """
     image = fit.image_model.copy()
     for i, name in enumerate(fit.species):
-        core, tail, share = fit.shapes[name]
-        reach = REACH_IN_TAILS * tail / pixel_angstrom
+        shape = fit.shapes[name]
+        reach = REACH_IN_TAILS * shape[1] / pixel_angstrom
         low = np.floor(np.minimum(fit.positions_angstrom[i], positions_angstrom[i]) / pixel_angstrom - reach)
         high = np.ceil(np.maximum(fit.positions_angstrom[i], positions_angstrom[i]) / pixel_angstrom + reach)
         rows, cols = (slice(max(int(low[k]), 0), min(int(high[k]) + 1, image.shape[k])) for k in range(2))
         if rows.start >= rows.stop or cols.start >= cols.stop:
             continue
         image[rows, cols] += fit.amplitude[i] * (
-            _pixel_means(positions_angstrom[i], rows, cols, pixel_angstrom, core, tail, share)
-            - _fitted(fit.positions_angstrom[i], rows, cols, pixel_angstrom, core, tail, share)
+            _pixel_means(positions_angstrom[i], rows, cols, pixel_angstrom, shape)
+            - _fitted(fit.positions_angstrom[i], rows, cols, pixel_angstrom, shape)
         )
     return image + surrogate(fit.residual, rng)
 
@@ -90,22 +90,25 @@ def surrogate(residual: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.asarray(np.fft.irfft2(white / np.where(size > 0, size, 1.0) * power, s=residual.shape))
 
 
-def _fitted(
-    at: FloatArray, rows: slice, cols: slice, pixel: float, core: float, tail: float, share: float
-) -> FloatArray:
-    y, x = np.arange(rows.start, rows.stop) * pixel - at[0], np.arange(cols.start, cols.stop) * pixel - at[1]
-    squared = y[:, None] ** 2 + x**2
-    return np.asarray((1.0 - share) * np.exp(-0.5 * squared / core**2) + share * np.exp(-0.5 * squared / tail**2))
+def _fitted(at: FloatArray, rows: slice, cols: slice, pixel: float, shape: tuple[float, ...]) -> FloatArray:
+    """Return a column of height 1 as the fit models it."""
+    core, tail, share, along, across = shape
+    y = np.arange(rows.start, rows.stop)[:, None] * pixel - at[0]
+    x = np.arange(cols.start, cols.stop) * pixel - at[1]
+    squared = y**2 + x**2
+    ellipse = 1.0 + (0.5 * along * (y**2 - x**2) + across * y * x) / core**2
+    narrow = ellipse * np.exp(-0.5 * squared / core**2)
+    return np.asarray((1.0 - share) * narrow + share * np.exp(-0.5 * squared / tail**2))
 
 
-def _pixel_means(
-    at: FloatArray, rows: slice, cols: slice, pixel: float, core: float, tail: float, share: float
-) -> FloatArray:
+def _pixel_means(at: FloatArray, rows: slice, cols: slice, pixel: float, shape: tuple[float, ...]) -> FloatArray:
+    """Return a column of height 1 as it is drawn: an elliptic Gaussian and winged tails, averaged over each pixel."""
+    core, tail, share, along, across = shape
     within = (np.arange(FINER) - (FINER - 1) / 2.0) / FINER
-    y = ((np.arange(rows.start, rows.stop)[:, None] + within) * pixel - at[0]).ravel()
+    y = ((np.arange(rows.start, rows.stop)[:, None] + within) * pixel - at[0]).ravel()[:, None]
     x = ((np.arange(cols.start, cols.stop)[:, None] + within) * pixel - at[1]).ravel()
-    squared = y[:, None] ** 2 + x**2
-    fine = (1.0 - share) * np.exp(-0.5 * squared / core**2)
-    fine += share * (1.0 + 0.5 * squared / (WINGS * tail**2)) ** -WINGS
-    shape = (rows.stop - rows.start, FINER, cols.stop - cols.start, FINER)
-    return np.asarray(fine.reshape(shape).mean((1, 3)))
+    yy, yx, xx = np.linalg.inv(core**2 * np.array([[1.0 + along, across], [across, 1.0 - along]])).ravel()[[0, 1, 3]]
+    fine = (1.0 - share) * np.exp(-0.5 * (yy * y**2 + 2.0 * yx * y * x + xx * x**2))
+    fine = fine + share * (1.0 + 0.5 * (y**2 + x**2) / (WINGS * tail**2)) ** -WINGS
+    cells = (rows.stop - rows.start, FINER, cols.stop - cols.start, FINER)
+    return np.asarray(fine.reshape(cells).mean((1, 3)))

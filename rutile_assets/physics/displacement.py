@@ -8,6 +8,7 @@ that the errors of neighbours are not independent; they all follow from the cova
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,7 @@ GATE_ANGSTROM = 2.3  # the next oxygen stands at 3.49 angstrom
 CONE_DEG = 30.0  # how far a neighbour may lie off the direction that it stands for
 OPPOSITE_DEG = 150.0
 PM_PER_ANGSTROM = 100.0
+NO_PLANE = -(10**6)  # of oxygens
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class AtomColumns:
     is_usable : ndarray of bool
         (C,) False where a column was not fitted or stands too near to the edge.
     plane, row : ndarray of int
-        (C,) of a cation: its plane, counted outwards along [110], and its place along [1-10].
+        (C,) of a cation: its plane, counted outwards along [110], and its place along [1-10]; `NO_PLANE` of others.
     """
 
     positions_angstrom: FloatArray
@@ -95,6 +97,64 @@ def frame_from_lattice(
     if abs(np.linalg.det(steps)) < 0.1 * np.linalg.norm(steps[:, 0]) * np.linalg.norm(steps[:, 1]):
         raise FitFailed("lattice vectors along one line", "two directions", "Look at the image.")
     return CrystalFrame(np.asarray(d_angstrom * np.linalg.inv(steps)))
+
+
+@dataclass(frozen=True)
+class ColumnLattice:
+    """Lattice of chosen cations, by least squares of their positions against plane and row.
+
+    Parameters
+    ----------
+    plane_step_angstrom, row_step_angstrom : ndarray
+        (2,) one plane outwards and one cation along [1-10], y, x in the image [angstrom].
+    mean_step_angstrom, mean_step_std : float
+        Mean length of the two, and its one sigma [angstrom].
+    rms_pm : float
+        Root mean square distance of the cations from the lattice [pm].
+    """
+
+    plane_step_angstrom: FloatArray
+    row_step_angstrom: FloatArray
+    mean_step_angstrom: float
+    mean_step_std: float
+    rms_pm: float
+
+
+def lattice_of_columns(columns: AtomColumns, chosen: BoolArray, below: Sequence[int] = ()) -> ColumnLattice:
+    """Fit the lattice of some cations; what lies between two interfaces may stand where it likes.
+
+    Parameters
+    ----------
+    columns : AtomColumns
+        With planes and rows.
+    chosen : ndarray of bool
+        (C,) the cations to use.
+    below : sequence of int
+        The plane under each interface: each side has its own origin, as the film between has another spacing.
+
+    Raises
+    ------
+    FitFailed
+        They do not span two directions.
+    """
+    used = chosen & columns.is_usable & (columns.plane != NO_PLANE)
+    side = np.searchsorted(np.asarray(sorted(below)), columns.plane[used])
+    origins = side[:, None] == np.unique(side)
+    design = np.column_stack([columns.plane[used], columns.row[used], origins]).astype(np.float64)
+    if len(design) < 4 or np.linalg.matrix_rank(design) < design.shape[1]:
+        raise FitFailed(f"{len(design)} cations of one material", "two planes of two at least", "Take a wider field.")
+    steps = np.linalg.lstsq(design, columns.positions_angstrom[used], rcond=None)[0]
+    left = columns.positions_angstrom[used] - design @ steps
+    variance = float((left**2).sum()) / max(2 * (len(design) - design.shape[1]), 1)
+    inverse = np.linalg.inv(design.T @ design)
+    lengths = np.linalg.norm(steps[:2], axis=1)
+    return ColumnLattice(
+        steps[0],
+        steps[1],
+        float(lengths.mean()),
+        float(np.sqrt(variance * (inverse[0, 0] + inverse[1, 1])) / 2.0),
+        float(PM_PER_ANGSTROM * np.sqrt((left**2).sum(1).mean())),
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Atom columns of images: where they stand, and how surely."""
