@@ -68,7 +68,8 @@ def score(lake: Lake, truth: Path) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        growth_id, quantity, subject, value, sigma, truth, residual, pull (residual / sigma; None without sigma), unit.
+        growth_id (the series, of what spans films), quantity, subject, value, sigma, truth, residual, pull
+        (residual / sigma; None without sigma), unit.
 
     Raises
     ------
@@ -76,14 +77,14 @@ def score(lake: Lake, truth: Path) -> list[dict[str, Any]]:
         There is no truth in that folder.
     """
     rows = lake.rows(
-        "SELECT growth_id, technique, quantity, subject, value, sigma, unit FROM results WHERE is_current"
-        " ORDER BY growth_id, technique, quantity, subject, result_id"
+        "SELECT coalesce(growth_id, series) AS growth_id, technique, quantity, subject, value, sigma, unit FROM results"
+        " WHERE is_current ORDER BY growth_id, technique, quantity, subject, result_id"
     )
     return compared(rows, known_truth(truth))
 
 
 def known_truth(truth: Path) -> dict[tuple[str, str, str], float]:
-    """Return (growth_id, quantity, subject) -> value.
+    """Return (growth_id or series, quantity, subject) -> value.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def known_truth(truth: Path) -> dict[tuple[str, str, str], float]:
     if not file.is_file():
         raise InvalidRecord(f"no {file}", "the folder truth/ of a simulated campaign", "Run rutile simulate first.")
     entries = json.loads(file.read_text(encoding="utf-8"))["quantities"]
-    return {(e["growth_id"], e["quantity"], e.get("subject", "")): float(e["value"]) for e in entries}
+    return {(e["growth_id"] or e["series"], e["quantity"], e.get("subject", "")): float(e["value"]) for e in entries}
 
 
 def compared(rows: Iterable[Mapping[str, Any]], known: Mapping[tuple[str, str, str], float]) -> list[dict[str, Any]]:

@@ -231,6 +231,7 @@ class FilmTruth:
             TrueQuantity("roughness_nm", "substrate", below[-1] if below else self.substrate_roughness_nm),
             TrueQuantity("roughness_sq_pm", "", self.sq_pm),
             TrueQuantity("work_function_ev", "", self.work_function_ev),
+            TrueQuantity("work_function_kpfm_ev", "", self.work_function_ev),
             *self._contact_potentials(),
         ]
         if visible:

@@ -73,3 +73,14 @@ def test_no_truth_is_said_in_words(tmp_path: Path) -> None:
     record = {"quantities": [{"growth_id": "A", "quantity": "v_cpd_v", "subject": "", "value": 1}]}
     (tmp_path / "truth.json").write_text(json.dumps(record))
     assert known_truth(tmp_path) == {("A", "v_cpd_v", ""): 1.0}
+    record["quantities"].append(
+        {
+            "growth_id": None,
+            "series": "RuO2/TiO2",
+            "quantity": "work_function_modulation_ev",
+            "subject": "",
+            "value": 1.1,
+        }
+    )
+    (tmp_path / "truth.json").write_text(json.dumps(record))
+    assert known_truth(tmp_path)["RuO2/TiO2", "work_function_modulation_ev", ""] == 1.1

@@ -20,7 +20,7 @@ from rutile_assets.techniques.kpfm.model import (
     map_potential,
     visits,
 )
-from rutile_assets.techniques.kpfm.tables import KPFM_MAP, KPFM_POTENTIAL
+from rutile_assets.techniques.kpfm.tables import KPFM_MAP, KPFM_POTENTIAL, KPFM_POTENTIAL_VISIT
 
 
 def potentials(measurement: Measurement) -> tuple[list[Channel], str]:
@@ -89,7 +89,7 @@ def kpfm_map(film: Film) -> Outcome:
     room="kpfm",
     files="kpfm",
     reads=("kpfm_map",),
-    writes=(KPFM_POTENTIAL,),
+    writes=(KPFM_POTENTIAL, KPFM_POTENTIAL_VISIT),
     parameters=KpfmParameters,
     kinds=("python", "numpy"),
     figure=figures.potential,
@@ -140,13 +140,27 @@ def _add_visits(outcome: Outcome, found: list[MapPotential], chosen: KpfmParamet
     hours = np.asarray((times - times.min()).dt.total_seconds() / 3600.0, dtype=np.float64)
     tips = [None if pd.isna(tip) else str(tip) for tip in table.tip]
     groups = visits(tips, hours, chosen.visit_gap_h)
-    for tip, places in groups:
-        began = times.iloc[places].min()
+    rows = []
+    for index, (tip, places) in enumerate(groups, start=1):
+        began, middle = times.iloc[places].min(), times.iloc[places].mean()
         when = "" if pd.isna(began) else f", {began:%Y-%m-%d %H:%M}"
         subject = "" if len(groups) == 1 else f"tip {tip or 'unknown'}{when}"
         numbers = film_estimate([found[i] for i in places], chosen, subject)
         outcome.results.append(Result(numbers))
         outcome.notes += [f"{subject}: {note}" if subject else note for note in numbers.notes]
+        rows.append(
+            {
+                "visit_index": index,
+                "tip": tip or None,
+                "visit_began_at": None if pd.isna(began) else began,
+                "visit_middle_at": None if pd.isna(middle) else middle,
+                "maps_count": len(places),
+                "visit_v_cpd_v": numbers.values[0],
+                "visit_v_cpd_v_std": numbers.std[0],
+                "visit_v_cpd_v_std_source": "repeat",
+            }
+        )
+    outcome.tables["kpfm_potential_visit"] = pd.DataFrame(rows)
 
 
 ROOM = Room(

@@ -44,3 +44,18 @@ KPFM_POTENTIAL = film_table(
         Column("effective_pixels_count", "double", "independent pixels that the map is worth", minimum=0),
     ),
 )
+
+KPFM_POTENTIAL_VISIT = film_table(
+    "kpfm_potential_visit",
+    "Contact potential of each visit of the film to the microscope: one tip, no long pause between its maps.",
+    grain="one visit",
+    key=("visit_index",),
+    columns=(
+        Column("visit_index", "integer", "visit of the film to the microscope, from 1, tip by tip", minimum=1),
+        TIP,
+        Column("visit_began_at", "timestamp", "start of the visit's first map, the instrument's clock", nullable=True),
+        Column("visit_middle_at", "timestamp", "mean of the starts of the visit's maps", nullable=True),
+        Column("maps_count", "integer", "maps of the visit", minimum=1),
+        *estimated("visit_v_cpd_v", "V_CPD of the visit, the mean over its maps"),
+    ),
+)
