@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import lake, ptychography, xrr
+from benchmarks import columns, lake, ptychography, xrr
 
 ALL = {
     "xrr": xrr.run,
@@ -13,6 +13,7 @@ ALL = {
     "commits": lake.run_commits,
     "lineage": lake.run_lineage,
     "ptychography": ptychography.run,
+    "columns": columns.run,
 }
 
 for name in sys.argv[1:] or ALL:

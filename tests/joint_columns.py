@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
+from rutile_assets.physics.column_fit import fit_columns
 from rutile_assets.techniques.ptychography.data import Patterns
 from rutile_assets.techniques.ptychography.optics import Optics
 from rutile_assets.techniques.ptychography.solver import Reconstruction
@@ -83,50 +84,9 @@ def _inside(column: dict[str, Any], box: np.ndarray, margin: float) -> bool:
 
 
 def _joint_fit(image: np.ndarray, y: np.ndarray, x: np.ndarray, start: np.ndarray, element: np.ndarray) -> np.ndarray:
-    """Levenberg-Marquardt of position and height of each column, core and tail shared per element, one background."""
-    kinds, kind = np.unique(element, return_inverse=True)
-    n, k = len(start), len(kinds)
-    grid_y, grid_x = np.meshgrid(y, x, indexing="ij")
-    height = np.full(n, 0.5 * float(image.max()))
-    values = np.concatenate([start.ravel(), height, np.full(k, 0.35), np.full(k, 0.8), np.full(k, 0.15), [0.0]])
-    low = np.concatenate([np.full(3 * n, -np.inf), np.full(k, 0.15), np.full(k, 0.5), np.zeros(k), [-np.inf]])
-    high = np.concatenate([np.full(3 * n, np.inf), np.full(k, 0.7), np.full(k, 1.6), np.full(k, 0.6), [np.inf]])
-
-    def model(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        core, tail, part = (p[3 * n + i * k : 3 * n + (i + 1) * k] for i in range(3))
-        total, slope = np.full(image.size, p[-1]), np.zeros((image.size, len(p)))
-        slope[:, -1] = 1.0
-        for i in range(n):
-            q = kind[i]
-            dy, dx = (grid_y - p[2 * i]).ravel(), (grid_x - p[2 * i + 1]).ravel()
-            square, a = dy**2 + dx**2, p[2 * n + i]
-            narrow, wide = np.exp(-square / (2 * core[q] ** 2)), np.exp(-square / (2 * tail[q] ** 2))
-            shape = narrow + part[q] * wide
-            total += a * shape
-            pull = a * (narrow / core[q] ** 2 + part[q] * wide / tail[q] ** 2)
-            slope[:, 2 * i], slope[:, 2 * i + 1], slope[:, 2 * n + i] = pull * dy, pull * dx, shape
-            slope[:, 3 * n + q] += a * narrow * square / core[q] ** 3
-            slope[:, 3 * n + k + q] += a * part[q] * wide * square / tail[q] ** 3
-            slope[:, 3 * n + 2 * k + q] += a * wide
-        return total, slope
-
-    total, slope = model(values)
-    cost, brake = float(((image.ravel() - total) ** 2).sum()), 1e-3
-    for _ in range(25):
-        normal, right = slope.T @ slope, slope.T @ (image.ravel() - total)
-        step = np.linalg.solve(normal + brake * np.diag(np.diag(normal) + 1e-9), right)
-        step[: 2 * n] = np.clip(step[: 2 * n], -0.15, 0.15)
-        new = np.clip(values + step, low, high)
-        total_new, slope_new = model(new)
-        cost_new = float(((image.ravel() - total_new) ** 2).sum())
-        if cost_new >= cost:
-            brake *= 10.0
-            continue
-        settled = cost - cost_new < 1e-6 * cost
-        values, total, slope, cost, brake = new, total_new, slope_new, cost_new, max(brake / 5.0, 1e-6)
-        if settled:
-            break
-    return values[: 2 * n].reshape(n, 2)
+    """Return positions of the joint fit: core and tail shared per element, one background."""
+    corner = np.array([y[0], x[0]])
+    return fit_columns(image, float(y[1] - y[0]), start - corner, element.tolist()).positions_angstrom + corner
 
 
 def not_single_maxima(found: Reconstruction, data: Simulated, first: int, last: int) -> dict[str, int]:

@@ -150,23 +150,25 @@ def rutile_sites(image: FloatArray, pixel_angstrom: float, *, which: str = "phas
             "Say on which side of the image the substrate lies.",
         )
     lattice = find_lattice(image, pixel_angstrom)
-    waves = _cation_waves(image, pixel_angstrom, lattice, np.array(OUTWARD[substrate_side]))
     valid = np.isfinite(image)
     flat = flattened(image, pixel_angstrom)
-    depth = distance_transform_edt(valid) * pixel_angstrom if not valid.all() else np.full(image.shape, 1e3)
+    waves = _cation_waves(flat, pixel_angstrom, lattice, np.array(OUTWARD[substrate_side]))
+    depth = np.full(image.shape, 1e3)
+    if not valid.all():
+        depth = (distance_transform_edt(valid) - distance_transform_edt(~valid)) * pixel_angstrom
     seen = _Seen(gaussian_filter(flat, BLUR_ANGSTROM / pixel_angstrom), depth, pixel_angstrom)
     steps = np.asarray(np.linalg.inv(waves).T, dtype=np.float64)
     places, found = _grown(seen, steps, _origin(flat, pixel_angstrom, waves))
     return _sites(seen, places, found, steps, lattice, which)
 
 
-def _cation_waves(image: FloatArray, pixel: float, lattice: Lattice, outward: FloatArray) -> FloatArray:
+def _cation_waves(flat: FloatArray, pixel: float, lattice: Lattice, outward: FloatArray) -> FloatArray:
     """Return the waves (2, 2) of (110), outwards, and (1-10): near 3.25 angstrom, square, together the strongest."""
     orders = np.array([(i, j) for i in range(-3, 4) for j in range(-3, 4) if (i, j) > (0, 0)])
     waves = orders @ lattice.waves_per_angstrom
     length = 1.0 / np.hypot(*waves.T)
     near = np.abs(length / D_ANGSTROM - 1.0) < SCALE_TOLERANCE
-    strength = np.array([abs(_amplitude(flattened(image, pixel), pixel, wave)) for wave in waves[near]])
+    strength = np.array([abs(_amplitude(flat, pixel, wave)) for wave in waves[near]])
     best: tuple[float, FloatArray] | None = None
     for i, a in enumerate(waves[near]):
         for j, b in enumerate(waves[near][:i]):
@@ -264,7 +266,6 @@ def _sites(
     seen: _Seen, places: dict[Cell, FloatArray], found: set[Cell], steps: FloatArray, lattice: Lattice, which: str
 ) -> Sites:
     cells = sorted(places)
-    first = min(cell[0] for cell in found), min(cell[1] for cell in found)
     grid = np.array(cells)
     cations = np.array([places[cell] for cell in cells])
     is_found = np.array([cell in found for cell in cells])
@@ -272,6 +273,7 @@ def _sites(
     share = _share_of_like(seen.height(cations, steps), grid[:, 0], is_found)
     absent = (away > 0.5 * BLUR_ANGSTROM) & (share < ABSENT)
     kept = ~absent & (away > -MARGIN_ANGSTROM)
+    first = grid[kept & (away >= 0)].min(axis=0)
     notes = []
     even, oxygens, owner = True, np.empty((0, 2)), np.empty(0, dtype=np.intp)
     if which == "phase":
@@ -289,7 +291,7 @@ def _sites(
     missing = np.concatenate([cations[absent], oxygens[lost]])
     if len(missing):
         notes.append(f"{len(missing)} columns are missing and left out.")
-    index = np.concatenate([grid[kept], grid[owner[good]]]) - np.array(first)
+    index = np.concatenate([grid[kept], grid[owner[good]]]) - first
     start = np.concatenate([cations[kept], oxygens[good]])
     element = np.array(["Ti"] * int(kept.sum()) + ["O"] * int(good.sum()))
     within = seen.inside(start)

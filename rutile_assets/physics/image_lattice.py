@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.ndimage import maximum_filter, uniform_filter
 
 from rutile_assets.errors import FitFailed
 
@@ -14,6 +14,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
 LONGEST_ANGSTROM, SHORTEST_ANGSTROM = 6.5, 1.1  # spacings that are looked for
+SLOW_ANGSTROM = 20.0  # width of the running mean, taken twice, that is the image's slow variation
 PADDING = 2
 PEAKS = 24
 STANDS_OUT = 60.0  # power of a peak over the median of its ring: noise reaches this once in 1e18 pixels
@@ -130,11 +131,15 @@ def _no_lattice(found: str, power: FloatArray) -> FitFailed:
 
 
 def flattened(image: FloatArray, pixel_angstrom: float) -> FloatArray:
-    """Return an image less its slow variation (over 1 nm) and 0 where pixels are not to be used."""
+    """Return an image less its slow variation and 0 where pixels are not to be used."""
     valid = np.isfinite(image)
     filled = np.where(valid, image, 0.0)
-    blur = 8.0 / pixel_angstrom
-    slow = gaussian_filter(filled, blur) / np.maximum(gaussian_filter(valid.astype(float), blur), 1e-6)
+    width = max(round(SLOW_ANGSTROM / pixel_angstrom), 3)
+
+    def mean(values: FloatArray) -> FloatArray:
+        return np.asarray(uniform_filter(uniform_filter(values, width), width))
+
+    slow = mean(filled) / np.maximum(mean(valid.astype(np.float64)), 1e-6)
     return np.asarray(np.where(valid, image - slow, 0.0))
 
 
