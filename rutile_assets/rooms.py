@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from rutile_assets.provenance.film_asset import Asset, Room
 from rutile_assets.provenance.tables import PROVENANCE_TABLES
+from rutile_assets.results.conductivity import ROOM as CONDUCTIVITY
+from rutile_assets.results.displacement import ROOM as DISPLACEMENT
+from rutile_assets.results.null_control import ROOM as NULL_CONTROL
+from rutile_assets.results.onsets import ROOM as ONSETS
+from rutile_assets.results.work_function import ROOM as WORK_FUNCTION
 from rutile_assets.table import Table
 from rutile_assets.techniques.afm.assets import ROOM as AFM
+from rutile_assets.techniques.columns.assets import ROOM as COLUMNS
 from rutile_assets.techniques.growth.assets import ROOM as GROWTH
 from rutile_assets.techniques.growth_log.assets import ROOM as GROWTH_LOG
 from rutile_assets.techniques.haadf.assets import ROOM as HAADF
@@ -35,6 +41,12 @@ ROOMS: tuple[Room, ...] = (
     STEM4D,
     PTYCHOGRAPHY,
     HAADF,
+    COLUMNS,
+    NULL_CONTROL,
+    DISPLACEMENT,
+    WORK_FUNCTION,
+    CONDUCTIVITY,
+    ONSETS,
 )
 
 # techniques whose files are read and kept, though no room analyses them yet

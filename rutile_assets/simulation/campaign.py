@@ -22,6 +22,8 @@ from rutile_assets.simulation.files import COMMENT, MAKERS, Maker, SimulatedFile
 from rutile_assets.simulation.light import LIGHT_MAKERS
 from rutile_assets.simulation.noise import generator
 from rutile_assets.simulation.realism import Realism
+from rutile_assets.simulation.series_transport import transport_truth
+from rutile_assets.simulation.series_truth import series_truth
 from rutile_assets.simulation.sessions import SAMPLES, reference_visits, sample_visit
 from rutile_assets.simulation.truth import SUBSTRATE, TRILAYER, UNCAPPED, FilmTruth, film_truth
 
@@ -394,6 +396,10 @@ def _record(
         "seed": seed,
         "realism": asdict(realism),
         "films": [asdict(truth) for truth in truths],
-        "quantities": [q.as_dict(truth.growth_id) for truth in truths for q in truth.quantities()],
+        "quantities": [
+            *(q.as_dict(truth.growth_id) for truth in truths for q in truth.quantities()),
+            *series_truth(truths),
+            *transport_truth(truths),
+        ],
         "expected_rejections": [asdict(rejection) for rejection in rejections],
     }
