@@ -133,6 +133,7 @@ def fit_columns(
     *,
     start_core_angstrom: float = 0.35,
     background_spacing_angstrom: float = 12.0,
+    is_scanned: bool = True,
 ) -> ColumnFit:
     """Fit position and height of every column, and what they share, all at once.
 
@@ -155,6 +156,8 @@ def fit_columns(
         Standard deviation of a column, within a factor of about 1.5 [angstrom].
     background_spacing_angstrom : float
         Of the knots of the one smooth background; infinite for a single cubic.
+    is_scanned : bool
+        Whether lines of the image may be offset, as those of a scan are; a reconstruction has no lines.
 
     Returns
     -------
@@ -173,7 +176,7 @@ def fit_columns(
     names, kind = np.unique(np.asarray(species), return_inverse=True)
     model = _start(seen, start, kind.astype(np.intp), len(names), start_core_angstrom)
     solved = minimised(model, seen)
-    return _told(solved, seen, [str(name) for name in names], tuple(species))
+    return _told(solved, seen, [str(name) for name in names], tuple(species), is_scanned)
 
 
 def _check(picture: Picture, start: FloatArray, species: Sequence[str]) -> None:
@@ -206,11 +209,11 @@ def _start(picture: Picture, start: FloatArray, kind: IntArray, species: int, co
     return Model(start.copy(), np.clip(read, 0.2 * typical[kind], 2.0 * typical[kind]), kind, shapes, background)
 
 
-def _told(solved: Solved, picture: Picture, names: list[str], species: tuple[str, ...]) -> ColumnFit:
+def _told(solved: Solved, picture: Picture, names: list[str], species: tuple[str, ...], is_scanned: bool) -> ColumnFit:
     model, normal, order = solved.model, solved.normal, solved.order
     residual_std = float(np.sqrt(normal.sum_of_squares / solved.freedom))
     noise = noise_std(picture.values, picture.valid)
-    left = measure_noise(solved, picture)
+    left = measure_noise(solved, picture, is_scanned=is_scanned)
     blocks = np.empty((len(order), PER_COLUMN, PER_COLUMN))
     blocks[order] = left.white_std**2 * solved.system.inverse_blocks(PER_COLUMN)
     blocks *= np.sqrt(np.outer(left.gain, left.gain))

@@ -57,8 +57,8 @@ def noise_std(values: FloatArray, valid: npt.NDArray[np.bool_] | None = None) ->
     return float(np.median(np.abs(differences)) / 0.6745 / (kernel @ kernel))
 
 
-def measure_noise(solved: Solved, picture: Picture) -> Noise:
-    """Measure the noise by what it leaves.
+def measure_noise(solved: Solved, picture: Picture, *, is_scanned: bool = True) -> Noise:
+    """Measure the noise by what it leaves; lines jitter only where an image was scanned line by line.
 
     A fit takes power out of just the frequencies that tell positions, so the residual is compared with white noise, and
     with lines of random offsets, that were fitted in the same way by the linearised fit.
@@ -74,7 +74,7 @@ def measure_noise(solved: Solved, picture: Picture) -> Noise:
     offsets = PROBE_ANGSTROM * rng.standard_normal((2, shown.shape[0], 1))
     rest, *moved = _fitted_away(solved, picture, shown, np.stack([white, *(offsets * slopes)]))
     white_variance, jitter = variance, np.zeros(2)
-    if shown.shape[0] >= LINES_AT_LEAST:
+    if is_scanned and shown.shape[0] >= LINES_AT_LEAST:
         white_variance, jitter = _jitter(residual, rest, moved, slopes, variance)
     images = [residual, rest, *moved]
     if jitter.any():

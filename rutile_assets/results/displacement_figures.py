@@ -85,8 +85,8 @@ def _profile(axes: Axes, planes: pd.DataFrame, row: Mapping[Any, Any]) -> None:
     axes.axvline(0.0, color="0.6", lw=0.7)
     probability = row.get("null_probability")
     known = probability is not None and not pd.isna(probability)
-    told = f"p(null) {probability:.2g}" if known else f"p(zero) {row['zero_probability']:.2g}"
-    axes.set_title(f"out of plane, {told}", fontsize=9)
+    name, chance = ("null", float(probability or 0.0)) if known else ("zero", float(row["zero_probability"]))
+    axes.set_title(f"out of plane, p({name}) {'below 1e-99' if chance < 1e-99 else f'{chance:.2g}'}", fontsize=9)
     axes.set_xlabel("displacement along [110] (pm)")
     axes.set_ylabel("height over the lowest interface (nm)")
     axes.legend(fontsize=7, frameon=False)

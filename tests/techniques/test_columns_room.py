@@ -190,6 +190,7 @@ def test_scale_shear_and_edges() -> None:
     oxygens = found.columns.is_usable & found.columns.is_oxygen
     assert np.minimum(at, far - at)[cations].min() >= 3.0
     assert 1.0 <= np.minimum(at, far - at)[oxygens].min() < 3.0
+    assert found.fit.line_jitter_angstrom == (0.0, 0.0)  # a reconstruction has no lines that could
     assert found.lattice.mean_step_angstrom == pytest.approx(3.2483 * (1.0 - 0.005), rel=0.006)
 
 

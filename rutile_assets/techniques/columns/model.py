@@ -116,10 +116,11 @@ def measure_columns(
     """
     which = "phase" if kind == "ptychography" else "haadf"
     sites = rutile_sites(image, pixel_angstrom, which=which, substrate_side=substrate)
-    fit = fit_columns(image, pixel_angstrom, sites.start_angstrom, sites.element.tolist())
+    is_scanned = kind == "haadf"
+    fit = fit_columns(image, pixel_angstrom, sites.start_angstrom, sites.element.tolist(), is_scanned=is_scanned)
     told, element = _told_apart(fit, sites)
     if (element != sites.element).any():
-        fit = fit_columns(image, pixel_angstrom, fit.positions_angstrom, element.tolist())
+        fit = fit_columns(image, pixel_angstrom, fit.positions_angstrom, element.tolist(), is_scanned=is_scanned)
         told, _ = _told_apart(fit, sites)
     columns = AtomColumns(
         fit.positions_angstrom,
@@ -203,7 +204,9 @@ def redrawn_null(measured: MeasuredColumns, pixel_angstrom: float, rng: np.rando
     found = octahedra(measured.columns, frame)
     drawn = without_displacement(measured.fit.positions_angstrom, found)
     image = redraw(measured.fit, pixel_angstrom, drawn, rng)
-    again = fit_columns(image, pixel_angstrom, measured.sites.start_angstrom, measured.element.tolist())
+    again = fit_columns(
+        image, pixel_angstrom, measured.sites.start_angstrom, measured.element.tolist(), is_scanned=False
+    )
     return Redrawn(drawn, again.positions_angstrom)
 
 
@@ -220,7 +223,7 @@ def part_positions(measured: MeasuredColumns, images: FloatArray, pixel_angstrom
         [angstrom].
     """
     fits = [
-        fit_columns(image, pixel_angstrom, measured.fit.positions_angstrom, measured.element.tolist())
+        fit_columns(image, pixel_angstrom, measured.fit.positions_angstrom, measured.element.tolist(), is_scanned=False)
         for image in images
     ]
     whole = np.trace(measured.fit.position_covariance_angstrom2, axis1=1, axis2=2)
