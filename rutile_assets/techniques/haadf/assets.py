@@ -187,7 +187,7 @@ def _row(
     }
     if scale is not None:
         row["row_axis_angle_deg"] = scale.row_axis_angle_deg
-        for key, value, std in zip(QUANTITIES, *_scale_numbers(made), strict=True):
+        for key, value, std in zip(QUANTITIES, *scale_numbers(made), strict=False):
             row |= {key: value, f"{key}_std": std, f"{key}_std_source": "covariance"}
     if made.drift is not None:
         for key, value, std in (
@@ -202,14 +202,19 @@ def _row(
 QUANTITIES = ("scale_error_percent", "axis_angle_deg", "axis_length_ratio")
 
 
-def _scale_numbers(made: Series) -> tuple[FloatArray, FloatArray]:
-    """Return scale error, angle and ratio of the axes, and their one sigma: the image's and the drift's together."""
+def scale_numbers(made: Series) -> tuple[FloatArray, FloatArray]:
+    """Return scale error, angle and ratio of the axes, and their one sigma: the image's and the drift's together.
+
+    Beside a film there is no ratio: it strains its neighbours along its normal.
+    """
     scale = made.scale
-    assert scale is not None
+    if scale is None:
+        return np.zeros(0), np.zeros(0)
     values = np.array([scale.scale_error_percent, scale.axis_angle_deg, scale.axis_ratio])
     std = np.array([scale.scale_error_percent_std, scale.axis_angle_deg_std, scale.axis_ratio_std])
-    strain = _strain_std(made.drift)
-    return values, np.hypot(std, strain * np.array([100.0, np.rad2deg(np.sqrt(2.0)), np.sqrt(2.0)]))
+    std = np.hypot(std, _strain_std(made.drift) * np.array([100.0, np.rad2deg(np.sqrt(2.0)), np.sqrt(2.0)]))
+    known = 2 if scale.is_part else 3
+    return values[:known], std[:known]
 
 
 def _strain_std(drift: DriftFit | None) -> float:
@@ -223,14 +228,21 @@ def _strain_std(drift: DriftFit | None) -> float:
 def _results(file: RawFile, name: str, made: Series) -> list[Result]:
     if made.scale is None:
         return []
-    values, std = _scale_numbers(made)
+    values, std = scale_numbers(made)
     systematics = {}
     if made.drift is None:  # a drift of 1 % of the frame is common, and one frame cannot tell
-        systematics["drift of a single frame"] = np.array([0.5, np.rad2deg(0.01), 0.01])
+        systematics["drift of a single frame"] = np.array([0.5, np.rad2deg(0.01), 0.01])[: len(values)]
     method = made.scale.method + ("" if made.drift is None else "; drift from frames under turned scans")
     notes = () if made.drift is not None else ("One frame: drift and scale are not told apart.",)
     estimate = Estimate(
-        QUANTITIES, values, np.diag(std**2), method, "covariance", (f"image {name}",) * 3, systematics, notes
+        QUANTITIES[: len(values)],
+        values,
+        np.diag(std**2),
+        method,
+        "covariance",
+        (f"image {name}",) * len(values),
+        systematics,
+        notes,
     )
     return [Result(estimate, file.file_id)]
 
