@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class Columns:
 
     element: np.ndarray
     above: np.ndarray  # beyond the interface nearest to it, seen from the substrate: within RuO2 or not
+    place_angstrom: np.ndarray
     error_pm: np.ndarray
 
     def rms(self, elements: str) -> dict[str, list[float]]:
@@ -55,6 +56,13 @@ class Columns:
         chosen = np.isin(self.element, elements.split())
         sides = {"TiO2": chosen & ~self.above, "RuO2": chosen & self.above}
         return {k: np.sqrt(np.mean(self.error_pm[v] ** 2, 0)).round(2).tolist() for k, v in sides.items() if v.any()}
+
+    def by_the_lattice(self) -> Columns:
+        """Return them with scale, turn and shear of the image taken out, as a lattice that serves as ruler does."""
+        cations = self.element != "O"
+        design = np.column_stack([self.place_angstrom, np.ones(len(self.element))])
+        slope = np.linalg.lstsq(design[cations], self.error_pm[cations], rcond=None)[0]
+        return replace(self, error_pm=self.error_pm - design @ slope)
 
 
 def fitted(found: Reconstruction, data: Simulated, first: int, last: int) -> Columns:
@@ -75,7 +83,7 @@ def fitted(found: Reconstruction, data: Simulated, first: int, last: int) -> Col
     error = places - true - (places - true)[cations].mean(0)
     low, high = data.truth["interfaces_y_A"]
     above = (true[:, 0] > low) & (true[:, 0] < high)
-    return Columns(element[scored], above[scored], 100.0 * error[scored])
+    return Columns(element[scored], above[scored], true[scored], 100.0 * error[scored])
 
 
 def _inside(column: dict[str, Any], box: np.ndarray, margin: float) -> bool:

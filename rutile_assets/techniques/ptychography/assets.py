@@ -100,6 +100,8 @@ def _row(film: Film, file: RawFile, run: Run) -> dict[str, object]:
         "iterations_count": len(found.history),
         "stopped_because": "; ".join(found.stopped_because),
         "chi_square_ratio": found.chi_square_per_pixel,
+        "withheld_chi_square_ratio": _known(found.withheld_chi_square_per_pixel),
+        "object_reduced_chi_square": _known(found.reduced_chi_square),
         "phase_per_slice_rad": found.slices_check.phase_rad,
         "suggested_slices_count": found.slices_check.suggested_slices,
         "ring_fraction": found.slices_check.ring_fraction,
@@ -113,6 +115,10 @@ def _row(film: Film, file: RawFile, run: Run) -> dict[str, object]:
         row["half_data_resolution_nm_std"] = found_nm**2 * ring / np.sqrt(12.0)  # the width of a ring
         row["half_data_resolution_nm_std_source"] = "covariance"
     return row
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _iterations(file_id: int, found: Reconstruction) -> pd.DataFrame:

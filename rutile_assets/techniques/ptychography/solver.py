@@ -79,6 +79,8 @@ class Reconstruction:
         For each stage.
     chi_square_per_pixel : float
         Pearson's, all good patterns and pixels, of what is returned.
+    withheld_chi_square_per_pixel : float
+        The same of the patterns that were never fitted; NaN where none was withheld.
     slices_check : SliceCheck
         Phase of a slice against pi, and rings.
     notes : tuple of str
@@ -98,8 +100,19 @@ class Reconstruction:
     best_iterations: tuple[int, ...]
     stopped_because: tuple[str, ...]
     chi_square_per_pixel: float
+    withheld_chi_square_per_pixel: float
     slices_check: SliceCheck
     notes: tuple[str, ...]
+
+    @property
+    def reduced_chi_square(self) -> float:
+        """Chi-square per degree of freedom, NaN where nothing was withheld.
+
+        A fit of p numbers to n pixels makes fitted ones better by p/n and new ones worse by as much (Efron 2004,
+        doi 10.1198/016214504000000692), so that half the difference is what the fit took from the noise.
+        """
+        taken = 0.5 * (self.withheld_chi_square_per_pixel - self.chi_square_per_pixel)
+        return self.chi_square_per_pixel / (1.0 - taken)
 
     def depth_mean(self, first: int, last: int) -> FloatArray:
         """Return the (H, W) mean of slices `first` to `last`, both included, counted from 0 [rad]."""
@@ -272,6 +285,6 @@ def _result(run: StageRun, state: State, patterns: Patterns, notes: tuple[str, .
         potential, pixel[0], run.recipe.slice_angstrom, layout.origin_angstrom, field,
         state.probe.to(torch.complex64).cpu().numpy(), power / power.sum(), positions,
         (state.tilt_mrad[0], state.tilt_mrad[1]), tuple(state.history), tuple(state.best_each),
-        tuple(state.stopped), run.chi_square_per_pixel(state), check,
+        tuple(state.stopped), *run.chi_squares(state), check,
         (*notes, check.sentence(len(potential))),
     )  # fmt: skip

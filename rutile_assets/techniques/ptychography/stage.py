@@ -97,9 +97,10 @@ class StageRun:
             fractions, list(state.tilt_mrad), float(state.offsets.square().sum(1).mean().sqrt()),
         )  # fmt: skip
 
-    def chi_square_per_pixel(self, state: State) -> float:
-        """Return Pearson's chi-square per pixel over all good patterns, the withheld ones too."""
-        return self._errors(state, np.sort(np.concatenate([self.train, self.withheld])))[1]
+    def chi_squares(self, state: State) -> tuple[float, float]:
+        """Return Pearson's chi-square per pixel over all good patterns, and over the withheld ones alone."""
+        everything = np.sort(np.concatenate([self.train, self.withheld]))
+        return self._errors(state, everything)[1], self._errors(state, self.withheld)[1]
 
     @staticmethod
     def picture_of(state: State) -> Callable[[], npt.NDArray[np.float32]]:

@@ -39,6 +39,20 @@ PTYCHOGRAPHY = film_table(
         Column(
             "chi_square_ratio", "double", "Pearson's chi-square per pixel; 1 where counting noise is all", minimum=0
         ),
+        Column(
+            "withheld_chi_square_ratio",
+            "double",
+            "of patterns that were never fitted",
+            nullable=True,
+            minimum=0,
+        ),
+        Column(
+            "object_reduced_chi_square",
+            "double",
+            "chi-square per degree of freedom: what the fit took from the noise is given back",
+            nullable=True,
+            minimum=0,
+        ),
         Column("phase_per_slice_rad", "double", "what the strongest columns put into a slice; pi is lost", minimum=0),
         Column("suggested_slices_count", "integer", "slices that keep it at or below pi/2", minimum=1),
         Column("ring_fraction", "double", "columns that are a ring in a slice and no peak", minimum=0, maximum=1),
