@@ -108,11 +108,10 @@ class Reconstruction:
     def reduced_chi_square(self) -> float:
         """Chi-square per degree of freedom, NaN where nothing was withheld.
 
-        A fit of p numbers to n pixels makes fitted ones better by p/n and new ones worse by as much (Efron 2004,
-        doi 10.1198/016214504000000692), so that half the difference is what the fit took from the noise.
+        A fit of p numbers to n pixels leaves s^2 (1 - p/n) a pixel of what it fitted and s^2 (1 + p/n) of what is new
+        (Efron 2004, doi 10.1198/016214504000000692), so that s^2 is their mean.
         """
-        taken = 0.5 * (self.withheld_chi_square_per_pixel - self.chi_square_per_pixel)
-        return self.chi_square_per_pixel / (1.0 - taken)
+        return 0.5 * (self.chi_square_per_pixel + self.withheld_chi_square_per_pixel)
 
     def depth_mean(self, first: int, last: int) -> FloatArray:
         """Return the (H, W) mean of slices `first` to `last`, both included, counted from 0 [rad]."""
