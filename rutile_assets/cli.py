@@ -227,7 +227,7 @@ def trace(home: Path, what: str, quantity: str | None, why: bool) -> None:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed writes the same bytes.")
 @click.option("--light", is_flag=True, help="Few and small files, for load tests with thousands of films.")
-@click.option("--microscope", is_flag=True, help="Also a 4D-STEM scan of the 3.8 nm trilayer.")
+@click.option("--microscope", is_flag=True, help="Also a 4D-STEM scan and a HAADF series of the 3.8 nm trilayer.")
 @PROCESSES
 def simulate(out: Path, films: int | None, seed: int, light: bool, microscope: bool, processes: int) -> None:
     """Write a campaign of simulated samples in the vendors' own file formats, with the truth kept apart.
@@ -285,7 +285,7 @@ def doctor(home: Path) -> None:
 @main.command()
 @click.option("--films", type=click.IntRange(min=1), default=8, show_default=True, help="How many samples.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the simulation.")
-@click.option("--microscope", is_flag=True, help="Also a 4D-STEM scan, reconstructed by ptychography.")
+@click.option("--microscope", is_flag=True, help="Also a HAADF series and a 4D-STEM scan, reconstructed.")
 @PROCESSES
 @click.pass_obj
 def demo(home: Path, films: int, seed: int, microscope: bool, processes: int) -> None:

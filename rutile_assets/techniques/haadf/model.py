@@ -72,6 +72,13 @@ class Series:
 def check_image(image: FloatArray, pixel_nm: float | None) -> None:
     """Refuse an image in which no atomic columns can be seen, with the reason.
 
+    Parameters
+    ----------
+    image : ndarray
+        (Y, X).
+    pixel_nm : float or None
+        As given [nm].
+
     Raises
     ------
     WrongContent
