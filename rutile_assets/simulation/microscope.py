@@ -17,6 +17,7 @@ from rutile_assets.simulation.writers import velox
 from rutile_assets.simulation.writers.scan import Header
 
 NOMINAL_NM = 3.8  # the paper's own cross-section
+SCAN, STEP_NM = (20, 12), 0.12  # six planes of cations about the lower interface, three columns wide
 HAADF = HaadfSetup(
     displacement=Displacement(), pixels=192, pixel_nm=0.042, header_scale_error_percent=2.4, normal_angle_deg=88.5
 )
@@ -25,14 +26,16 @@ HAADF = HaadfSetup(
 def stem4d_files(
     truth: FilmTruth, started_at: datetime, realism: Realism, rng: np.random.Generator
 ) -> list[SimulatedFile]:
-    """Return a demo-sized EMPAD scan, 12 x 12 positions of a lamella of 5 nm, and its sidecar; only for one trilayer.
+    """Return a demo-sized EMPAD scan, 20 x 12 positions of a lamella of 5 nm, and its sidecar; only for one trilayer.
 
     How the detector lies is drawn and told to nobody. Cations move by 12 pm at the interface, decaying over 1.2 nm.
     """
     if truth.series != TRILAYER or truth.film.nominal_thickness_nm != NOMINAL_NM:
         return []
     del started_at, realism
-    setup = replace(DEMO, rotation_deg=90.0 * int(rng.integers(4)), transpose=bool(rng.integers(2)))
+    setup = replace(
+        DEMO, scan=SCAN, step_nm=STEP_NM, rotation_deg=90.0 * int(rng.integers(4)), transpose=bool(rng.integers(2))
+    )
     planes = round(truth.film.thickness_nm / 0.3248)
     crystal, first = film_crystal(setup, Displacement(), planes)
     patterns = simulate_stem4d(setup, crystal, first, rng).patterns
