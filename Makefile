@@ -42,8 +42,10 @@ format: $(READY) ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-ui: $(READY) ## Dagster on 127.0.0.1:3000 with the daemon; RUTILE_HOME or UI_HOME names the home
+ui: $(READY) ## Dagster on 127.0.0.1:3000 with the daemon, the films' pages on :3001; RUTILE_HOME or UI_HOME names the home
 	@mkdir -p $(UI_HOME)/dagster && cp dagster.yaml $(UI_HOME)/dagster/
+	@trap 'kill $$pages 2>/dev/null' EXIT INT TERM; \
+	$(BIN)/rutile --home $(UI_HOME) pages --serve --port $(or $(PAGES_PORT),3001) & pages=$$!; \
 	RUTILE_HOME=$(abspath $(UI_HOME)) DAGSTER_HOME=$(abspath $(UI_HOME))/dagster \
 	  $(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(or $(PORT),3000)
 

@@ -271,6 +271,30 @@ def score(home: Path, homes: tuple[Path, ...], truth: Path | None, details: bool
 
 
 @main.command()
+@click.option("--films", help="Only these growth_ids, separated by commas.")
+@click.option("--all", "everything", is_flag=True, help="Also pages that show what they would show now.")
+@click.option("--serve", is_flag=True, help="Then serve them on 127.0.0.1 until Ctrl-C.")
+@click.option("--port", type=click.IntRange(min=0, max=65535), default=3001, show_default=True, help="Where.")
+@click.pass_obj
+def pages(home: Path, films: str | None, everything: bool, serve: bool, port: int) -> None:
+    """Write the films' pages whose content has changed, and the index; they open from disk.
+
+    `rutile run` does it too; this is for pages of a new release, or to have them in a browser: nothing is computed.
+    """
+    from rutile_assets.ops.serve_pages import serve_pages  # noqa: PLC0415
+    from rutile_assets.results.passport import write_index, write_pages  # noqa: PLC0415
+    from rutile_assets.rooms import ROOMS  # noqa: PLC0415
+
+    house = _house(home)
+    chosen = films.split(",") if films else None
+    written = write_pages(house.lake, house.home, ROOMS, chosen, everything=everything)
+    index = write_index(house.lake, house.home)
+    click.echo(f"{len(written)} pages written; index: {index}")
+    if serve:
+        serve_pages(house.home, port, lambda url: click.echo(f"pages  {url}"))
+
+
+@main.command()
 @click.pass_obj
 def doctor(home: Path) -> None:
     """Check versions, extensions, device, disk and home. Exit code 1 if something is wrong."""

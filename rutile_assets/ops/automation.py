@@ -24,7 +24,8 @@ from rutile_assets.ops.house import House
 from rutile_assets.provenance.context import RunContext
 from rutile_assets.provenance.film_asset import Room
 from rutile_assets.provenance.stale import stale_assets
-from rutile_assets.rooms import all_assets
+from rutile_assets.results.passport import write_index, write_pages
+from rutile_assets.rooms import ROOMS, all_assets
 from rutile_assets.techniques.growth.record import GROWTH_FILE, ID_PATTERN
 
 QUIET_S = 10.0
@@ -128,7 +129,10 @@ def _files(folder: Path) -> Iterator[Path]:
 @dg.op
 def maintain_lake(house: HouseResource) -> None:
     """Write inlined rows to Parquet and merge small files."""
-    house.open().lake.maintain()
+    opened = house.open()
+    opened.lake.maintain()
+    write_pages(opened.lake, opened.home, ROOMS, everything=False)
+    write_index(opened.lake, opened.home)
 
 
 @dg.job(name="maintenance", description="Writes small rows out to Parquet and merges small files; loses nothing.")
@@ -169,7 +173,7 @@ def build_definitions(rooms: Sequence[Room]) -> dg.Definitions:
     """Return everything that Dagster serves: the rooms' assets, the jobs, the sensors and the schedules."""
     assets = [asset for room in rooms for asset in room.assets]
     return dg.Definitions(
-        assets=[raw_files, *(dagster_asset(asset) for asset in assets), film_page_asset(assets)],
+        assets=[raw_files, *(dagster_asset(asset) for asset in assets), film_page_asset(rooms)],
         jobs=[film_job, *([across_films_job] if any(a.spans_films for a in assets) else []), maintenance_job],
         sensors=[inbox_sensor, automation],
         schedules=[nightly_maintenance, nightly_inbox],

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from rutile_assets.errors import RutileError
 from rutile_assets.ops.house import House, open_house
 from rutile_assets.provenance.context import RunContext
-from rutile_assets.provenance.film_asset import Asset
+from rutile_assets.provenance.film_asset import Asset, Room
 from rutile_assets.provenance.materialize import Materialized, figure_path, materialize, simulated_mark
-from rutile_assets.results.page import write_film_page, write_index
+from rutile_assets.results.passport import page_path, write_index, write_pages
 from rutile_assets.table import TYPES, Table
 
 # single-run backfills are marked beta by Dagster; they are what makes a thousand cheap films cheap
@@ -158,8 +158,9 @@ def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
     return _asset
 
 
-def film_page_asset(assets: Sequence[Asset]) -> dg.AssetsDefinition:
+def film_page_asset(rooms: Sequence[Room]) -> dg.AssetsDefinition:
     """Return the asset that writes a film's page, downstream of every other asset of the film."""
+    assets = [asset for room in rooms for asset in room.assets]
 
     @dg.asset(
         name=FILM_PAGE,
@@ -174,8 +175,9 @@ def film_page_asset(assets: Sequence[Asset]) -> dg.AssetsDefinition:
     )
     def _page(context: AssetExecutionContext, house: HouseResource) -> Iterator[Any]:
         opened = house.open()
+        write_pages(opened.lake, opened.home, rooms, context.partition_keys)
         for growth_id in context.partition_keys:
-            path = write_film_page(opened.lake, opened.home, growth_id)
+            path = str(page_path(opened.home, growth_id))
             context.add_asset_metadata({"page": dg.MetadataValue.path(path)}, partition_key=growth_id)
         write_index(opened.lake, opened.home)
         yield dg.MaterializeResult()

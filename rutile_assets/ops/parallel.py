@@ -14,7 +14,7 @@ from rutile_assets.ops import runner
 from rutile_assets.ops.house import House, open_house
 from rutile_assets.ops.runner import RunReport
 from rutile_assets.provenance.stale import Stale
-from rutile_assets.results.page import write_index
+from rutile_assets.results.passport import write_index
 from rutile_assets.rooms import all_assets
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

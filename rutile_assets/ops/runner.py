@@ -20,6 +20,7 @@ from rutile_assets.ops.catalog import FILM_PAGE, FILMS, TRIGGER_TAG
 from rutile_assets.ops.history import kept_open
 from rutile_assets.ops.house import House
 from rutile_assets.provenance.stale import Stale, stale_assets
+from rutile_assets.results.passport import write_index, write_pages
 from rutile_assets.rooms import ROOMS, all_assets
 
 SMALL_CAMPAIGN = 24  # up to here one run a film, so that the UI has each film's own plot; beyond, ranges of films
@@ -130,6 +131,8 @@ def run(house: House, work: Sequence[Stale], tell: Callable[[str, str], None] | 
             execute(film_job.name, films, (*assets, FILM_PAGE))
         if across:
             execute(across_films_job.name, (), across)
+            write_pages(house.lake, house.home, ROOMS, everything=False)
+            write_index(house.lake, house.home)
     finally:
         catalog.LISTENERS.remove(computed)
     return RunReport(done, failures)
