@@ -131,7 +131,7 @@ def _no_lattice(found: str, power: FloatArray) -> FitFailed:
 
 
 def flattened(image: FloatArray, pixel_angstrom: float) -> FloatArray:
-    """Return an image less its slow variation and 0 where pixels are not to be used."""
+    """Return an image (Y, X) less its slow variation, 0 where pixels are not to be used."""
     valid = np.isfinite(image)
     filled = np.where(valid, image, 0.0)
     width = max(round(SLOW_ANGSTROM / pixel_angstrom), 3)
