@@ -123,7 +123,7 @@ def _jitter(
     sure = agreeing.sum(axis=1) > SURE * np.sqrt((agreeing**2).sum(axis=1))
     jitter = np.zeros(2)
     rest = float((residual**2).sum())
-    for axis in np.flatnonzero(sure):
+    for axis in np.flatnonzero(sure).tolist():
         share = float(agreeing[axis].sum() / _agreement(moved[axis], slopes)[axis].sum())
         jitter[axis] = PROBE_ANGSTROM * np.sqrt(max(share, 0.0))
         rest -= share * float((moved[axis] ** 2).sum())

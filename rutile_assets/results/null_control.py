@@ -161,8 +161,8 @@ def simulated_scan(film: Film, row: Row, calibration: Row, image: Row, rng: np.r
 def _upright(calibration: Row) -> UprightPatterns:
     turn = calibration["detector_rotation_deg"]
     centre = (float(calibration["disc_row_index"]), float(calibration["disc_column_index"]))
-    mirrored = calibration["detector_transpose"]
-    is_mirrored = not pd.isna(mirrored) and bool(mirrored)
+    mirrored: Any = calibration["detector_transpose"]
+    is_mirrored = bool(mirrored) if pd.notna(mirrored) else False
     return UprightPatterns(None, centre, 0.0 if pd.isna(turn) else float(turn), is_mirrored)
 
 
