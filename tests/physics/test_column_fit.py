@@ -114,10 +114,10 @@ def test_covariance_of_combinations_is_that_of_the_columns() -> None:
 
 def test_positions_sites_and_planes_within_the_bars_and_pulls_are_honest() -> None:
     """A short form of the slow test below; seeds are fewer, so widths have a standard error of their own."""
-    told = pooled(scored(replace(SMALL, columns=8), range(8)))
+    told = pooled(scored(replace(SMALL, columns=8), range(5)))
     assert told["single_rms_pm"] < 0.5
     assert told["plane_rms_pm"] < 0.3
-    for name, count in (("O", 700), ("Ti", 200), ("single", 200)):
+    for name, count in (("O", 400), ("Ti", 100), ("single", 100)):
         for axis in "yx":
             assert abs(told[f"{name}_{axis}_width"] - 1.0) < 0.1 + 2.0 / np.sqrt(2.0 * count), (name, axis, told)
 
@@ -140,10 +140,10 @@ def test_bars_and_pulls_over_200_images_of_a_null_stack(snr: float, hard: bool) 
 
 
 def test_local_fits_and_centres_of_mass_see_a_displacement_where_there_is_none() -> None:
-    """Means of ten images: noise is out, what stays is bias, and it has opposite signs at the two interfaces."""
+    """Means of three images: noise is out, what stays is bias, and it has opposite signs at the two interfaces."""
     setup = replace(SMALL, planes=(3, 4, 3), columns=8, height_spread=0.0)
     found: dict[str, list[np.ndarray]] = {"joint": [], "gauss": [], "mass": []}
-    for seed in range(4):
+    for seed in range(3):
         drawn = draw_columns(setup, np.random.default_rng([seed, 7]))
         fit, sites = fit_drawn(drawn)
         ways = {
@@ -185,7 +185,7 @@ def test_line_jitter_and_coloured_noise_are_read_from_the_residual() -> None:
     fit, _ = fit_drawn(coloured)
     assert fit.line_jitter_angstrom == (0.0, 0.0)
     assert 8.0 < min(fit.noise_gain) < 14.0  # 4 pi sigma^2 = 12.6 at zero frequency
-    told = pooled(scored(replace(SMALL, columns=6, noise_correlation_px=1.0), range(3)))
+    told = pooled(scored(replace(SMALL, columns=9, noise_correlation_px=1.0), range(2)))
     assert 0.85 < told["O_y_width"] < 1.15
 
 
@@ -197,8 +197,11 @@ def test_pixels_that_are_not_used_change_little_and_errors_there_grow() -> None:
     again = fit_columns(holed, drawn.pixel_angstrom, sites.start_angstrom, sites.element.tolist())
     middle = np.array([69.5, 59.5]) * drawn.pixel_angstrom
     away = np.hypot(*(sites.start_angstrom - middle).T)
+    inner = (sites.start_angstrom > 1.0).all(axis=1) & (
+        sites.start_angstrom < sites.start_angstrom.max(axis=0) - 1.5
+    ).all(axis=1)
     change = np.hypot(*(again.positions_angstrom - fit.positions_angstrom).T)
-    assert change[away > 5.0].max() < 1e-3
+    assert change[inner & (away > 5.0)].max() < 5e-4
     ratio = np.einsum("caa->c", again.position_covariance_angstrom2) / np.einsum(
         "caa->c", fit.position_covariance_angstrom2
     )
