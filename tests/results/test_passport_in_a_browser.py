@@ -194,8 +194,9 @@ def test_keyboard_alone_skips_to_the_content_and_unfolds_a_number(watched: Watch
     assert "3.250 ± 0.012" in detail.locator("table").inner_text()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1280, 900), (375, 800)])
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"), [pytest.param(1280, 900, "light", marks=pytest.mark.slow), (375, 800, "dark")]
+)
 def test_no_page_breaks_an_accessibility_rule_or_the_screen(
     browser: Any, home: House, width: int, height: int, scheme: str
 ) -> None:
