@@ -5,6 +5,7 @@ from __future__ import annotations
 from rutile_assets.provenance.film_asset import Asset, Room
 from rutile_assets.provenance.tables import PROVENANCE_TABLES
 from rutile_assets.results.conductivity import ROOM as CONDUCTIVITY
+from rutile_assets.results.consistency import ROOM as CONSISTENCY
 from rutile_assets.results.displacement import ROOM as DISPLACEMENT
 from rutile_assets.results.null_control import ROOM as NULL_CONTROL
 from rutile_assets.results.onsets import ROOM as ONSETS
@@ -47,6 +48,7 @@ ROOMS: tuple[Room, ...] = (
     WORK_FUNCTION,
     CONDUCTIVITY,
     ONSETS,
+    CONSISTENCY,
 )
 
 # techniques whose files are read and kept, though no room analyses them yet

@@ -28,6 +28,7 @@ RAW_FILES = "raw_files"
 FILM_PAGE = "film_page"
 OWNERS = ["team:thin-films"]
 PNG_DPI = 110
+SENTENCES = 5  # that a check shows
 TRIGGER_TAG = "rutile/trigger"
 LISTENERS: list[Callable[[str, str], None]] = []
 _RUNS: dict[str, RunContext] = {}
@@ -127,12 +128,14 @@ def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
                 description="The committed rows, read back from the lake, keep the table's types, bounds and key.",
             ),
             *_file_checks(asset),
+            *_warning_checks(asset),
         ],
     )
     def _asset(context: AssetExecutionContext, house: HouseResource) -> Iterator[Any]:
         opened = house.open()
         versions: dict[str, str] = {}
         refused: list[str] = []
+        warned: dict[str, list[str]] = {}
         films: Sequence[str | None] = [None] if asset.spans_films else context.partition_keys
         for growth_id in films:
             named = growth_id or "all films"
@@ -142,6 +145,8 @@ def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
                 raise dg.Failure(f"{named}: {fault}", allow_retries=False) from fault
             versions[named] = made.data_version
             refused += [str(why) for _, why in made.outcome.rejected]
+            for check, sentences in made.outcome.warnings.items():
+                warned.setdefault(check, []).extend(sentences)
             context.add_asset_metadata(_metadata(opened, asset, growth_id, made), partition_key=growth_id)
             for listener in LISTENERS:
                 listener(named, asset.name)
@@ -153,6 +158,15 @@ def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
                 passed=not refused,
                 severity=dg.AssetCheckSeverity.WARN,
                 description="; ".join(refused[:5]),
+            )
+        for check in asset.warns:
+            broken = warned.get(check, [])
+            yield dg.AssetCheckResult(
+                check_name=check,
+                passed=not broken,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="; ".join(broken[:SENTENCES]),
+                metadata={"broken": len(broken)},
             )
 
     return _asset
@@ -266,6 +280,10 @@ def _file_checks(asset: Asset) -> list[dg.AssetCheckSpec]:
         return []
     text = "Every accepted file could be used; a refused one is a row of rejected_files."
     return [dg.AssetCheckSpec("files_accepted", asset=asset.name, description=text)]
+
+
+def _warning_checks(asset: Asset) -> list[dg.AssetCheckSpec]:
+    return [dg.AssetCheckSpec(name, asset=asset.name, description=says) for name, says in asset.warns.items()]
 
 
 def _schema(table: Table) -> dg.TableSchema:

@@ -155,9 +155,12 @@ class Outcome:
         (file, why) for files that are whole but cannot serve; the others go on.
     notes : list of str
         Sentences for the asset's metadata.
+    warnings : dict of str to list of str
+        Check of `Asset.warns` -> what breaks it.
     """
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
     rejected: list[tuple[RawFile, RutileError]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    warnings: dict[str, list[str]] = field(default_factory=dict)

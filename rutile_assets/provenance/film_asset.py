@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from inspect import getdoc
@@ -45,6 +45,8 @@ class Asset:
         One version for all films.
     pool : str or None
         Dagster's pool, where not all may run at once.
+    warns : mapping of str to str
+        Checks that warn and stop nothing: name -> what it says where it passes; it fails by `Outcome.warnings`.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Asset:
     figure: Callable[[Any, Outcome], Figure | None] | None
     spans_films: bool = False
     pool: str | None = None
+    warns: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def code(self) -> CodeVersion:
@@ -138,6 +141,7 @@ def across_films(
     parameters: type[Any] | None = None,
     kinds: Sequence[str] = ("python",),
     figure: Callable[[Films, Outcome], Figure | None] | None = None,
+    warns: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[Films], Outcome]], Asset]:
     """Declare a function Films -> Outcome as an asset that spans films; the arguments are those of `Asset`.
 
@@ -150,7 +154,8 @@ def across_films(
     """
 
     def declare(function: Callable[[Films], Outcome]) -> Asset:
-        return _asset(function, room, None, reads, writes, parameters, kinds, figure, spans_films=True)
+        made = _asset(function, room, None, reads, writes, parameters, kinds, figure, spans_films=True)
+        return replace(made, warns=dict(warns or {}))
 
     return declare
 
