@@ -8,7 +8,7 @@ from typing import Any
 
 _ROW, _GAP, _TOP = 22, 8, 34
 _FILE_WIDTH, _ASSET_WIDTH, _NUMBER_WIDTH, _BETWEEN = 236, 154, 250, 42
-_LETTERS = {"file": 35, "asset": 23, "number": 37}
+_LETTERS = {"file": 33, "asset": 22, "number": 34}
 
 
 def drawn_lineage(
