@@ -138,8 +138,9 @@ def fit_columns(
     """Fit position and height of every column, and what they share, all at once.
 
     Levenberg and Marquardt's method on the exact normal matrix, which is banded because columns far from each other do
-    not overlap. Weak assumptions keep what the image does not tell (start positions to 0.3 angstrom, heights to the
-    height of their species, tails): against columns that are seen they weigh less than a thousandth.
+    not overlap. Weak assumptions keep what the image does not tell (start positions to 0.3 angstrom, to 0.1 outside the
+    image, heights to the height of their species, tails): against columns that are seen they weigh less than a
+    thousandth.
 
     Parameters
     ----------

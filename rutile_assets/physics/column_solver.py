@@ -27,6 +27,7 @@ ITERATIONS = 60
 SETTLED = 0.1  # the step that a model still asks for, squared, in standard deviations of all parameters together
 FARTHEST_STEP_ANGSTROM = 0.15
 START_STD_ANGSTROM = 0.3  # of a start position: holds columns that the image does not show
+OUTSIDE_ANGSTROM, OUTSIDE_STD_ANGSTROM = 0.3, 0.1  # of columns farther out: a flank does not tell place and height
 # standard deviations of what is assumed beforehand: core and tail over the starting core, share, ellipse
 SHAPE_STD = (0.5, 0.8, 0.3, 0.2, 0.2)
 BACKGROUND_STD = 3.0  # of the background's splines, over the height of the highest species
@@ -53,10 +54,13 @@ class Assumed:
         return float((self.column_precision * columns**2).sum() + (self.border_precision * border**2).sum())
 
 
-def _assumed(model: Model) -> Assumed:
+def _assumed(model: Model, picture: Picture) -> Assumed:
     core = model.shapes.core_angstrom[0]
     typical = np.array([np.median(model.height[model.kind == s]) for s in range(len(model.shapes.core_angstrom))])
     deviation = np.full((len(model.height), PER_COLUMN), START_STD_ANGSTROM)
+    far = (np.array(picture.values.shape) - 1) * picture.pixel_angstrom
+    out = np.maximum(-model.positions_angstrom, model.positions_angstrom - far).max(axis=1) > OUTSIDE_ANGSTROM
+    deviation[out] = OUTSIDE_STD_ANGSTROM
     deviation[:, 2] = np.maximum(np.abs(typical[model.kind]), 1e-12)
     shapes = np.tile(np.array(SHAPE_STD) * np.array([core, core, 1.0, 1.0, 1.0]), len(typical))
     smooth = np.full(len(model.background), BACKGROUND_STD * float(deviation[:, 2].max()))
@@ -97,7 +101,7 @@ def minimised(model: Model, picture: Picture) -> Solved:
     FitFailed
         Two columns cannot be told apart.
     """
-    assumed = _assumed(model)
+    assumed = _assumed(model, picture)
     parameters = PER_COLUMN * len(model.height) + PER_SPECIES * len(model.shapes.core_angstrom) + len(model.background)
     freedom = max(int(picture.valid.sum()) - parameters, 1)
     order, sizes = slabs(model)

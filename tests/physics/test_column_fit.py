@@ -166,6 +166,30 @@ def test_local_fits_and_centres_of_mass_see_a_displacement_where_there_is_none()
     assert lower * upper < 0.0  # a mirror-signed artefact: antisymmetry proves nothing
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_atomap_sees_the_same_artefact() -> None:
+    """GPL and a stack of its own (hyperspy): run where it is installed, never required."""
+    am = pytest.importorskip("atomap.api")
+    setup = replace(SMALL, planes=(3, 4, 3), columns=8, height_spread=0.0)
+    errors: dict[str, list[np.ndarray]] = {"joint": [], "atomap": []}
+    for seed in range(2):
+        drawn = draw_columns(setup, np.random.default_rng([seed, 7]))
+        fit, sites = fit_drawn(drawn)
+        lattice = am.Sublattice(sites.start_angstrom[:, ::-1] / drawn.pixel_angstrom, drawn.image)
+        lattice.find_nearest_neighbors()
+        lattice.refine_atom_positions_using_center_of_mass(percent_to_nn=0.4, show_progressbar=False)
+        lattice.refine_atom_positions_using_2d_gaussian(percent_to_nn=0.4, show_progressbar=False)
+        theirs = np.stack([lattice.y_position, lattice.x_position], axis=1) * drawn.pixel_angstrom
+        for name, positions in (("joint", fit.positions_angstrom), ("atomap", theirs)):
+            planes, found = plane_errors(drawn, sites, positions)
+            errors[name].append(found)
+    bias = {name: np.mean(found, axis=0)[np.isin(planes, [2, 3, 6, 7])] for name, found in errors.items()}
+    assert np.abs(bias["joint"]).max() < 0.2
+    assert np.abs(bias["atomap"]).max() > 2.0 * np.abs(bias["joint"]).max()
+    assert bias["atomap"][:2].mean() * bias["atomap"][2:].mean() < 0.0
+
+
 def test_a_displacement_that_is_there_is_found_in_full() -> None:
     setup = replace(SMALL, planes=(3, 4, 3), columns=8, displacement=Displacement(9.0, 1.2))
     drawn = draw_columns(setup, np.random.default_rng(4))
