@@ -34,7 +34,7 @@
       const colours = new Map();
       const ink = (s, i) => { const key = s.film || s.group || i; if (!colours.has(key)) colours.set(key, colours.size); return colours.get(key); };
       const shown = joined(this.chart.series);
-      const data = this.isLog ? shown.map((column, i) => (i ? column.map((y) => (y > 0 ? y : null)) : column)) : shown;
+      const data = this.isLog ? shown.map((column, i) => (i ? column.map((y) => (y === undefined || y > 0 ? y : null)) : column)) : shown;
       this.plot = new uPlot({
         width: width || Math.max(this.place.clientWidth, 260), height: 300, padding: [8, 12, 0, 0],
         cursor: { drag: { x: true, y: false } },
@@ -44,7 +44,7 @@
         series: [{ label: this.chart.x_label, value: (u, v) => short(v) },
           ...this.chart.series.map((s, i) => {
             const n = ink(s, i), stroke = inks[n % inks.length], points = s.style === "points";
-            return { label: s.name, stroke, width: points ? 0 : 1.6, spanGaps: true, value: (u, v) => short(v),
+            return { label: s.name, stroke, width: points ? 0 : 1.6, spanGaps: false, value: (u, v) => short(v),
               dash: points ? [] : DASHES[n % DASHES.length],
               points: { show: points, size: s.x.length > 400 ? 3 : 5, fill: points ? undefined : stroke, stroke, width: 1 } };
           })],

@@ -20,12 +20,12 @@
       rows.get(key).cells[i] = rows.get(key).cells[i] || n;
     }));
     const head = make("tr");
-    ["technique", "quantity", ...films.map((f) => f.growth_id), "unit"].forEach((text, i) => { const th = make("th", text, { scope: "col" }); if (i > 1 && i < films.length + 2) th.className = "n"; head.append(th); });
+    ["technique", "quantity", ...films.map((f) => f.growth_id), "unit"].forEach((text, i) => { const th = make("th", text, { scope: "col" }); if (i > 1 && i < films.length + 2) th.className = "n"; if (i === 0) th.className = "wide-only"; head.append(th); });
     const body = make("tbody");
     for (const { n, cells } of rows.values()) {
       const tr = make("tr"), th = make("th", n.label, { scope: "row", title: n.quantity });
       if (n.subject) th.append(" ", make("span", n.subject, { className: "of" }));
-      tr.append(make("td", n.technique.replaceAll("_", " "), { className: "soft" }), th, ...films.map((_, i) => make("td", cells[i] ? cells[i].shown : "–", { className: "n" })), make("td", n.unit));
+      tr.append(make("td", n.technique.replaceAll("_", " "), { className: "soft wide-only" }), th, ...films.map((_, i) => make("td", cells[i] ? cells[i].shown : "–", { className: "n" })), make("td", n.unit));
       body.append(tr);
     }
     const thead = make("thead");
