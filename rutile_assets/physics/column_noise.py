@@ -16,6 +16,7 @@ from rutile_assets.physics.column_solver import Solved
 FloatArray = npt.NDArray[np.float64]
 
 PROBE_SEED = 0
+PROBES = 6  # images of offset lines, in each direction that shows some: how much of an offset a fit leaves
 PROBE_ANGSTROM = 0.01  # standard deviation of the lines' offsets that a jitter is measured against
 SURE = 4.0  # standard errors from which on lines are said to jitter
 LINES_AT_LEAST = 24
@@ -71,19 +72,27 @@ def measure_noise(solved: Solved, picture: Picture, *, is_scanned: bool = True) 
     slopes = np.stack([np.gradient(shown, picture.pixel_angstrom, axis=a) for a in range(2)]) * picture.valid
     white = rng.normal(0.0, np.sqrt(variance), shown.shape) * picture.valid
     residual = solved.normal.residual
-    offsets = PROBE_ANGSTROM * rng.standard_normal((2, shown.shape[0], 1))
-    rest, *moved = _fitted_away(solved, picture, shown, np.stack([white, *(offsets * slopes)]))
-    white_variance, jitter = variance, np.zeros(2)
-    if is_scanned and shown.shape[0] >= LINES_AT_LEAST:
-        white_variance, jitter = _jitter(residual, rest, moved, slopes, variance)
-    images = [residual, rest, *moved]
-    if jitter.any():
-        images = [image - _line_image(image, slopes) for image in images]
+    (rest,) = _fitted_away(solved, picture, shown, white[None])
     core = float(np.median(solved.model.shapes.core_angstrom)) / picture.pixel_angstrom
-    powers = _band_powers(images, core)
-    left = powers[0] - (jitter / PROBE_ANGSTROM) ** 2 @ powers[2:]
-    y, x = (np.maximum(left, 0.1 * powers[0]) / (white_variance / variance * powers[1])).tolist()
-    return Noise(float(np.sqrt(white_variance)), (y, x, 0.5 * (y + x)), (float(jitter[0]), float(jitter[1])))
+    sure = _jittering(residual, slopes) if is_scanned and len(shown) >= LINES_AT_LEAST else np.zeros(2, dtype=bool)
+    if not sure.any():
+        powers = _band_powers([residual, rest], core)
+        y, x = (powers[0] / powers[1]).tolist()
+        return Noise(float(np.sqrt(variance)), (y, x, 0.5 * (y + x)), (0.0, 0.0))
+    jitter, left = np.zeros(2), float((residual**2).sum())
+    taken = np.zeros(2)
+    for axis in np.flatnonzero(sure):
+        offsets = PROBE_ANGSTROM * rng.standard_normal((PROBES, len(shown), 1))
+        moved = _fitted_away(solved, picture, shown, offsets * slopes[axis])
+        agreeing = np.mean([_agreement(image, slopes)[axis].sum() for image in moved])
+        share = max(float(_agreement(residual, slopes)[axis].sum() / agreeing), 0.0)
+        jitter[axis] = PROBE_ANGSTROM * np.sqrt(share)
+        left -= share * float((moved**2).sum()) / PROBES
+        taken += share * _band_powers([image - _line_image(image, slopes) for image in moved], core).mean(axis=0)
+    white_share = max(left, 0.0) / float((rest**2).sum())
+    powers = _band_powers([image - _line_image(image, slopes) for image in (residual, rest)], core)
+    y, x = (np.maximum(powers[0] - taken, 0.1 * powers[0]) / (white_share * powers[1])).tolist()
+    return Noise(float(np.sqrt(variance * white_share)), (y, x, 0.5 * (y + x)), (float(jitter[0]), float(jitter[1])))
 
 
 def _band_powers(images: Sequence[FloatArray], core_px: float) -> FloatArray:
@@ -111,23 +120,14 @@ def _line_image(image: FloatArray, slopes: FloatArray) -> FloatArray:
     return np.asarray((offsets[:, :, None] * slopes).sum(axis=0))
 
 
-def _jitter(
-    residual: FloatArray, white: FloatArray, moved: Sequence[FloatArray], slopes: FloatArray, variance: float
-) -> tuple[float, FloatArray]:
-    """Return the variance of white noise and the lines' offsets (2,) [angstrom] that together leave this residual.
+def _jittering(residual: FloatArray, slopes: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return in which directions (2,) lines are offset.
 
-    Offsets read in the left and in the right half of a line agree where the line is offset and not where noise, of
-    whatever colour, makes them; how much of an offset a fit leaves is seen from lines that were moved.
+    Offsets read in the left and in the right half of a line agree where the line is offset, and not where noise, of
+    whatever colour, makes them.
     """
     agreeing = _agreement(residual, slopes)
-    sure = agreeing.sum(axis=1) > SURE * np.sqrt((agreeing**2).sum(axis=1))
-    jitter = np.zeros(2)
-    rest = float((residual**2).sum())
-    for axis in np.flatnonzero(sure).tolist():
-        share = float(agreeing[axis].sum() / _agreement(moved[axis], slopes)[axis].sum())
-        jitter[axis] = PROBE_ANGSTROM * np.sqrt(max(share, 0.0))
-        rest -= share * float((moved[axis] ** 2).sum())
-    return max(rest, 0.0) / float((white**2).sum()) * variance, jitter
+    return np.asarray(agreeing.sum(axis=1) > SURE * np.sqrt((agreeing**2).sum(axis=1)))
 
 
 def _agreement(image: FloatArray, slopes: FloatArray) -> FloatArray:
