@@ -1,10 +1,10 @@
-"""Run all benchmarks, or those named: `python -m benchmarks [xrr] [ingest] [load] [commits] [lineage] ...`."""
+"""Run all benchmarks, or those named: `python -m benchmarks [xrr] [ingest] [load] [commits] [lineage] [pages] ...`."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import columns, lake, ptychography, xrr
+from benchmarks import columns, lake, pages, ptychography, xrr
 
 ALL = {
     "xrr": xrr.run,
@@ -12,6 +12,7 @@ ALL = {
     "load": lake.run_load,
     "commits": lake.run_commits,
     "lineage": lake.run_lineage,
+    "pages": pages.run,
     "ptychography": ptychography.run,
     "columns": columns.run,
 }
