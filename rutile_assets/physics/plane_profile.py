@@ -6,12 +6,14 @@ Three things are known about the error of a plane's mean, and they overlap:
    oxygens included;
 2. the scatter of the columns within a plane and site: what anything does that differs from column to column, the noise
    of the pixels included;
-3. the difference between the plane means of images that share no slice: what differs with depth, noise included.
+3. the difference between the plane means of two images that share no slice, and of two reconstructions that share no
+   pattern: what differs with depth, and what a reconstruction makes of other noise; that of the pixels included.
 
 So they are not added. The first gives the shape of the covariance. The second gives its scale: chi-square of the
 columns about their means, per degree of freedom, pooled over all planes, multiplies the first where it exceeds 1 (a
 Birge ratio; Birge, Phys. Rev. 40, 207 (1932), doi 10.1103/PhysRev.40.207). The third adds only what it holds beyond the
-first two. A block bootstrap along each plane is kept beside them as a witness that knows nothing of the fit.
+first two, the larger of its two parts, as both hold the reconstruction's noise. A block bootstrap along each plane is
+kept beside them as a witness that knows nothing of the fit.
 """
 
 from __future__ import annotations
@@ -58,8 +60,9 @@ class PlaneProfile:
         Its degrees of freedom.
     bootstrap_std_pm : ndarray
         (P,) standard error by block bootstrap along the plane, the witness; NaN below six columns [pm].
-    depth_std_pm : float
-        What images of other depths add to each plane [pm].
+    depth_std_pm, data_std_pm : float
+        What images of other depths, and what halves of the data say beyond noise and scatter; the larger is in the
+        covariance [pm].
     """
 
     plane: IntArray
@@ -72,6 +75,7 @@ class PlaneProfile:
     scatter_freedom: int
     bootstrap_std_pm: FloatArray
     depth_std_pm: float = 0.0
+    data_std_pm: float = 0.0
 
     @property
     def std_pm(self) -> FloatArray:
@@ -155,32 +159,45 @@ def plane_profile(
     )
 
 
-def with_depth_spread(profile: PlaneProfile, first: PlaneProfile, second: PlaneProfile) -> PlaneProfile:
-    """Return the profile with what two images that share no slice say beyond noise and scatter.
+Pair = tuple[PlaneProfile, PlaneProfile]
+
+
+def with_spread(
+    profile: PlaneProfile, depths: Pair | None, data: Pair | None, calibrated_pm: float = 0.0
+) -> PlaneProfile:
+    """Return the profile with what pairs of images that share nothing say beyond noise and scatter.
 
     Half the difference of two plane means is the error of their mean. Its mean square over the planes, less what the
-    covariances of the two explain, is a variance that each plane gets.
+    covariances of the two explain, is a variance that each plane gets; of depths and data the larger one.
 
     Parameters
     ----------
     profile : PlaneProfile
         Of the whole image.
-    first, second : PlaneProfile
-        Of its two parts.
+    depths, data : tuple of PlaneProfile or None
+        Of its two parts in depth, and of two halves of the data.
+    calibrated_pm : float
+        What such images get wrong at known truth and none of these shows; it adds to the rest [pm].
     """
-    common = np.array(sorted(set(first.plane.tolist()) & set(second.plane.tolist())), dtype=np.int64)
-    if len(common) < 2:
-        return profile
-    one, other = first.part(first.at(common)), second.part(second.at(common))
-    half_squared = (one.value_pm - other.value_pm) ** 2 / 4.0
-    explained = np.diag(one.covariance_pm2 + other.covariance_pm2) / 4.0
-    excess = max(0.0, float(np.mean(half_squared - explained)))
+    by_depth, by_data = (0.0 if pair is None else _excess_pm2(*pair) for pair in (depths, data))
+    excess = max(by_depth, by_data) + calibrated_pm**2
     return replace(
         profile,
         covariance_pm2=profile.covariance_pm2 + excess * np.eye(len(profile.plane)),
         site_covariance_pm2=profile.site_covariance_pm2 + excess * np.kron(np.eye(len(profile.plane)), np.ones((2, 2))),
-        depth_std_pm=float(np.sqrt(excess)),
+        depth_std_pm=float(np.sqrt(by_depth)),
+        data_std_pm=float(np.sqrt(by_data)),
     )
+
+
+def _excess_pm2(first: PlaneProfile, second: PlaneProfile) -> float:
+    common = np.array(sorted(set(first.plane.tolist()) & set(second.plane.tolist())), dtype=np.int64)
+    if len(common) < 2:
+        return 0.0
+    one, other = first.part(first.at(common)), second.part(second.at(common))
+    half_squared = (one.value_pm - other.value_pm) ** 2 / 4.0
+    explained = np.diag(one.covariance_pm2 + other.covariance_pm2) / 4.0
+    return max(0.0, float(np.mean(half_squared - explained)))
 
 
 def _site_mean(members: FloatArray) -> FloatArray:

@@ -25,7 +25,7 @@ from rutile_assets.physics.displacement import (
 )
 from rutile_assets.physics.interfaces import Layers, Thickness, layers, plane_amplitudes, thickness
 from rutile_assets.physics.null_tests import NullProfile, null_profile
-from rutile_assets.physics.plane_profile import PlaneProfile, plane_profile, with_depth_spread
+from rutile_assets.physics.plane_profile import RESAMPLES, Pair, PlaneProfile, plane_profile, with_spread
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -45,10 +45,9 @@ class FittedImage:
         (C,) of the columns, over the median Ti column's.
     element : ndarray of str
         (C,).
-    parts_angstrom : ndarray or None
-        (2, C, 2) positions in the two halves of the depth [angstrom].
-    part_variance_ratio : float
-        Their noise variance over the whole image's.
+    depths, data : tuple or None
+        (2, C, 2) positions in two halves of the depth, or of the patterns [angstrom], and their noise variance over the
+        whole image's.
     scale_std : float
         Relative one sigma of the ruler.
     """
@@ -57,8 +56,8 @@ class FittedImage:
     frame: CrystalFrame
     height: FloatArray
     element: npt.NDArray[np.str_]
-    parts_angstrom: FloatArray | None
-    part_variance_ratio: float
+    depths: tuple[FloatArray, float] | None
+    data: tuple[FloatArray, float] | None
     scale_std: float
 
 
@@ -69,7 +68,12 @@ def fitted_image(rows: pd.DataFrame, image: Mapping[Any, Any], read_array: Calla
     count = len(rows)
     places = packed[:2].astype(np.intp)
     wide = sparse.coo_matrix((packed[2], (places[0], places[1])), shape=(2 * count, 2 * count)).tocsr()
-    parts = image["part_positions_array"]
+    depths, data = (
+        None
+        if pd.isna(image[f"{which}_positions_array"])
+        else (10.0 * read_array(image[f"{which}_positions_array"]), float(image[f"{which}_variance_ratio"]))
+        for which in ("part", "half")
+    )
     steps = [
         10.0 * np.array([image[f"{which}_step_y_nm"], image[f"{which}_step_x_nm"]]) for which in ("plane", "along")
     ]
@@ -78,8 +82,8 @@ def fitted_image(rows: pd.DataFrame, image: Mapping[Any, Any], read_array: Calla
         frame_from_lattice(steps[0], steps[1], D_ANGSTROM),
         rows.height_ratio.to_numpy(dtype=float, na_value=np.nan),
         rows.element.to_numpy(dtype=str),
-        None if pd.isna(parts) else 10.0 * read_array(parts),
-        1.0 if pd.isna(image["part_variance_ratio"]) else float(image["part_variance_ratio"]),
+        depths,
+        data,
         float(image["image_scale_factor_std"]) / float(image["image_scale_factor"]),
     )
 
@@ -116,8 +120,17 @@ class Measured:
     octahedron: PlaneProfile
 
 
-def measure(image: FittedImage, rng: np.random.Generator) -> Measured:
+def measure(image: FittedImage, rng: np.random.Generator, calibrated_pm: float = 0.0) -> Measured:
     """Return the plane means of an image, with all that is known of their errors.
+
+    Parameters
+    ----------
+    image : FittedImage
+        Its columns.
+    rng : Generator
+        Of the bootstrap.
+    calibrated_pm : float
+        One sigma of what a plane mean of such images gets wrong at known truth [pm].
 
     Raises
     ------
@@ -127,22 +140,17 @@ def measure(image: FittedImage, rng: np.random.Generator) -> Measured:
     found = octahedra(image.columns, image.frame)
 
     def profile(axis: int, weighting: Weighting) -> PlaneProfile:
-        whole = plane_profile(displacements(image.columns, found, image.frame, axis, weighting), rng)
-        if image.parts_angstrom is None:
-            return whole
-        wider = image.columns.covariance_angstrom2 * image.part_variance_ratio
-        halves = [
-            plane_profile(
-                displacements(
-                    replace(image.columns, positions_angstrom=at, covariance_angstrom2=wider),
-                    found, image.frame, axis, weighting,
-                ),
-                rng,
-                resamples=0,
-            )
-            for at in image.parts_angstrom
-        ]  # fmt: skip
-        return with_depth_spread(whole, halves[0], halves[1])
+        def of(columns: AtomColumns, resamples: int) -> PlaneProfile:
+            return plane_profile(displacements(columns, found, image.frame, axis, weighting), rng, resamples=resamples)
+
+        def pair(parts: tuple[FloatArray, float] | None) -> Pair | None:
+            if parts is None:
+                return None
+            wider = replace(image.columns, covariance_angstrom2=image.columns.covariance_angstrom2 * parts[1])
+            first, second = (of(replace(wider, positions_angstrom=at), 0) for at in parts[0])
+            return first, second
+
+        return with_spread(of(image.columns, RESAMPLES), pair(image.depths), pair(image.data), calibrated_pm)
 
     return Measured(found, profile(0, "plain"), profile(1, "plain"), profile(0, "octahedron"))
 

@@ -73,7 +73,7 @@ def _held(planes: list[dict[str, Any]], true: np.ndarray, name: str) -> np.ndarr
     std = np.array([p["displacement_out_of_plane_pm_std"] for p in planes])
     error = value - true
     assert np.sqrt(np.mean(error**2)) <= 1.0, (name, error.round(2))
-    assert np.mean(np.abs(error) < 1.96 * std) >= 0.8, (name, (error / std).round(2))
+    assert np.mean(np.abs(error) < 1.96 * std) >= 0.95, (name, (error / std).round(2))
     return value
 
 

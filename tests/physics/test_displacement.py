@@ -25,7 +25,7 @@ from rutile_assets.physics.null_tests import (
     null_test,
     subtracted,
 )
-from rutile_assets.physics.plane_profile import PlaneProfile, plane_profile, with_depth_spread
+from rutile_assets.physics.plane_profile import PlaneProfile, plane_profile, with_spread
 
 SEEDS = 200
 
@@ -168,10 +168,10 @@ def test_depth_spread_adds_what_noise_does_not_explain_and_no_more() -> None:
         noise = rng.standard_normal((2, 30)) * 0.7
         extra = rng.standard_normal((2, 30)) * 1.2
         whole = profile(noise.mean(0), 0.7 / np.sqrt(2.0))
-        plain.append(with_depth_spread(whole, profile(noise[0], 0.7), profile(noise[1], 0.7)).depth_std_pm)
-        worse = with_depth_spread(whole, profile((noise + extra)[0], 0.7), profile((noise + extra)[1], 0.7))
-        spread.append(worse.depth_std_pm)
-        assert worse.std_pm[0] == pytest.approx(np.hypot(0.7 / np.sqrt(2.0), worse.depth_std_pm))
+        plain.append(with_spread(whole, (profile(noise[0], 0.7), profile(noise[1], 0.7)), None).depth_std_pm)
+        worse = with_spread(whole, None, (profile((noise + extra)[0], 0.7), profile((noise + extra)[1], 0.7)))
+        spread.append(worse.data_std_pm)
+        assert worse.std_pm[0] == pytest.approx(np.hypot(0.7 / np.sqrt(2.0), worse.data_std_pm))
     assert np.mean(plain) < 0.2
     assert np.mean(spread) == pytest.approx(1.2 / np.sqrt(2.0), rel=0.1)
 

@@ -10,7 +10,7 @@ import pytest
 from physics.displaced_stacks import D, Stack, covariance, stack
 
 from rutile_assets.provenance.film import Film, Outcome
-from rutile_assets.results.displacement import ROOM, displacement_plane
+from rutile_assets.results.displacement import ROOM, DisplacementParameters, displacement_plane
 from rutile_assets.techniques.columns.tables import ATOM_COLUMN, ATOM_COLUMN_IMAGE, ATOM_COLUMN_NULL
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
@@ -64,7 +64,14 @@ class Drawn:
             store[f"{name}/{len(store)}"] = array
             return f"{name}/{len(store) - 1}"
 
-        return Film("g", None, seed, tables.__getitem__, read_array=store.__getitem__, store_array=keep_array)
+        return Film(
+            "g",
+            DisplacementParameters(0.0),
+            seed,
+            tables.__getitem__,
+            read_array=store.__getitem__,
+            store_array=keep_array,
+        )
 
     def _noisy(self, made: Stack, rng: np.random.Generator, bias_pm: float = 0.0) -> FloatArray:
         """Positions with noise, and cations beside the interfaces drawn aside by what a fit would invent."""
@@ -109,6 +116,7 @@ def _image(count: int, has_oxygen: bool, is_known: bool) -> dict[str, object]:
     return {
         "growth_id": "g", "entity_id": 0, "file_id": 1, "image_kind": "ptychography", "image_array": "image",
         "residual_array": "image", "position_covariance_array": "covariance", "part_positions_array": "parts",
+        "half_positions_array": "parts", "half_variance_ratio": 2.0,
         "part_variance_ratio": 2.0, "image_pixel_nm": 0.0126, "plane_step_y_nm": 0.1 * D, "plane_step_x_nm": 0.0,
         "along_step_y_nm": 0.0, "along_step_x_nm": 0.1 * D, "image_scale_factor": 1.0,
         "image_scale_factor_std": 1e-3, "image_scale_factor_std_source": "covariance", "lattice_rms_pm": 1.0,

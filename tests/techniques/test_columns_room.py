@@ -14,7 +14,7 @@ import pytest
 from rutile_assets.errors import FitFailed
 from rutile_assets.physics.column_redraw import redraw, surrogate
 from rutile_assets.provenance.film import Film, Outcome
-from rutile_assets.results.displacement import displacement_plane
+from rutile_assets.results.displacement import DisplacementParameters, displacement_plane
 from rutile_assets.simulation.column_images import (
     HAADF_HEIGHTS,
     ColumnImage,
@@ -64,7 +64,7 @@ class Drawn:
         return film, outcome
 
     def displacement(self) -> tuple[pd.DataFrame, pd.Series[Any]]:
-        film = self.film(None)
+        film = self.film(DisplacementParameters(0.0))
         outcome = displacement_plane.compute(film)
         frames = [
             table.frame(outcome.tables[table.name].assign(growth_id="g", entity_id=0))
@@ -79,9 +79,11 @@ def _drawn(setup: ColumnImageSetup, seed: int, noise: float, slow_axis: str | No
     rng = np.random.default_rng(seed + 1000)
     image = np.rot90(truth.image, turns)
     slices = image + noise * np.sqrt(INNER) * rng.standard_normal((SLICES, *image.shape))
+    halves = image + noise * np.sqrt(2 * INNER) * rng.standard_normal((2, SLICES, *image.shape))
     row = {
         "file_id": 1,
         "object_array": "object",
+        "halves_array": "halves",
         "object_pixel_nm": 0.1 * setup.pixel_angstrom,
         "field_first_row_index": 0,
         "field_last_row_index": image.shape[0] - 1,
@@ -97,7 +99,7 @@ def _drawn(setup: ColumnImageSetup, seed: int, noise: float, slow_axis: str | No
         "xrr_fit_layer": pd.DataFrame(columns=["material", "thickness_nm", "thickness_nm_std"]),
         "xrd_fit": pd.DataFrame(columns=["material", "laue_thickness_nm", "laue_thickness_nm_std"]),
     }
-    return Drawn(truth, {"object": slices}, tables)
+    return Drawn(truth, {"object": slices, "halves": halves}, tables)
 
 
 def _true_means(drawn: Drawn, planes: pd.DataFrame) -> FloatArray:

@@ -78,11 +78,11 @@ def _of_reconstruction(
     film: Film, row: Mapping[Any, Any], slow_axis: Any
 ) -> tuple[dict[str, object], pd.DataFrame, list[pd.DataFrame]]:
     chosen: ColumnParameters = film.parameters
-    seen = film.array(row["object_array"])[
-        :,
-        int(row["field_first_row_index"]) : int(row["field_last_row_index"]) + 1,
-        int(row["field_first_column_index"]) : int(row["field_last_column_index"]) + 1,
-    ]
+    field = (
+        slice(int(row["field_first_row_index"]), int(row["field_last_row_index"]) + 1),
+        slice(int(row["field_first_column_index"]), int(row["field_last_column_index"]) + 1),
+    )
+    seen = film.array(row["object_array"])[:, *field]
     first, last = interior(len(seen), chosen.outer_depth_fraction)
     inner = seen[first : last + 1]
     pixel = 10.0 * float(row["object_pixel_nm"])
@@ -101,6 +101,11 @@ def _of_reconstruction(
         parts, ratio = part_positions(measured, np.stack([inner[:half].mean(0), inner[half:].mean(0)]), pixel)
         told["part_positions_array"] = film.store("column_positions", 0.1 * parts, unit="nm")
         told["part_variance_ratio"] = ratio
+    if not pd.isna(row["halves_array"]):
+        halves = film.array(row["halves_array"])[:, first : last + 1, *field].mean(1)
+        parts, ratio = part_positions(measured, halves, pixel)
+        told["half_positions_array"] = film.store("column_half_positions", 0.1 * parts, unit="nm")
+        told["half_variance_ratio"] = ratio
     return told, column_rows(int(row["file_id"]), "ptychography", measured), _nulls(film, row, measured, pixel)
 
 

@@ -55,6 +55,13 @@ ATOM_COLUMN_IMAGE = film_table(
             nullable=True,
         ),
         Column("part_variance_ratio", "double", "noise variance of half the depth over that of all", nullable=True),
+        Column(
+            "half_positions_array",
+            "text",
+            "array (2, C, 2): y, x in nm of the columns in reconstructions of two halves of the patterns",
+            nullable=True,
+        ),
+        Column("half_variance_ratio", "double", "noise variance of half the patterns over that of all", nullable=True),
         Column("image_pixel_nm", "double", "sampling, both axes", minimum=0),
         Column("first_slice_index", "integer", "first slice of the mean, from 0", nullable=True, minimum=0),
         Column("last_slice_index", "integer", "last slice of the mean", nullable=True, minimum=0),

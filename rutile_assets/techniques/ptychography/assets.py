@@ -97,6 +97,7 @@ def _row(film: Film, file: RawFile, run: Run) -> dict[str, object]:
         "probe_array": film.store("probe_modes", probe),
         "positions_array": film.store("probe_positions", 0.1 * found.positions_angstrom, unit="nm"),
         "spread_array": None if halves is None else film.store("object_spread", halves[1], **axes),
+        "halves_array": None if halves is None else film.store("object_halves", halves[2], **axes),
         "iterations_count": len(found.history),
         "stopped_because": "; ".join(found.stopped_because),
         "chi_square_ratio": found.chi_square_per_pixel,

@@ -28,7 +28,7 @@ from rutile_assets.techniques.ptychography.uncertainty import (
     ring_correlation,
 )
 
-Halves = tuple[ShellCorrelation, npt.NDArray[np.float64]]
+Halves = tuple[ShellCorrelation, npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 NEEDED = (
     "accelerating_voltage_kv", "convergence_semi_angle_mrad", "detector_pixel_mrad", "scan_step_nm", "overfocus_nm",
@@ -50,7 +50,8 @@ class Run:
     found : Reconstruction
         Object and probe.
     halves : tuple or None
-        Agreement of two halves by spatial frequency, and one sigma of the depth mean, (H, W) [rad].
+        Agreement of two halves by spatial frequency, one sigma of the depth mean (H, W) [rad], and the two objects
+        (2, S, H, W) [rad].
     """
 
     recipe: Recipe
@@ -91,7 +92,8 @@ def reconstruct_file(film: Film, file: RawFile, row: Mapping[Any, Any]) -> Run:
     images = [half.potential_rad.mean(0).astype(float) for half in (first, second)]
     pixel = (found.pixel_angstrom, found.pixel_angstrom)
     ring = ring_correlation(images[0][rows, columns], images[1][rows, columns], pixel)
-    return Run(recipe, device, found, (ring, np.abs(images[0] - images[1]) / 2.0))
+    both = np.stack([first.potential_rad, second.potential_rad]).astype(float)
+    return Run(recipe, device, found, (ring, np.abs(images[0] - images[1]) / 2.0, both))
 
 
 def reconstruct_like(

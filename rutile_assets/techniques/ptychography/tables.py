@@ -34,6 +34,7 @@ PTYCHOGRAPHY = film_table(
         ),
         Column("positions_array", "text", "array (N, 2): probe positions along slow and fast axis in nm, as refined"),
         Column("spread_array", "text", "array (H, W): one sigma of the depth mean in rad, from halves", nullable=True),
+        Column("halves_array", "text", "array (2, S, H, W): objects from halves of the patterns in rad", nullable=True),
         Column("iterations_count", "integer", "passes over the diffraction patterns", minimum=1),
         Column("stopped_because", "text", "why each stage ended"),
         Column(
