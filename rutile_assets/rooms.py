@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rutile_assets.provenance.film_asset import Asset, Room
 from rutile_assets.provenance.tables import PROVENANCE_TABLES
+from rutile_assets.results.claims import ROOM as CLAIMS
 from rutile_assets.results.conductivity import ROOM as CONDUCTIVITY
 from rutile_assets.results.consistency import ROOM as CONSISTENCY
 from rutile_assets.results.displacement import ROOM as DISPLACEMENT
@@ -49,6 +50,7 @@ ROOMS: tuple[Room, ...] = (
     CONDUCTIVITY,
     ONSETS,
     CONSISTENCY,
+    CLAIMS,
 )
 
 # techniques whose files are read and kept, though no room analyses them yet

@@ -23,19 +23,28 @@ class FlagLake:
         self.numbers: dict[str, list[dict[str, Any]]] = {}
         self.shifts: dict[str, list[dict[str, Any]]] = {}
         self._next = 100
-        for film, series, layers in (
-            (FILM, BARE, ("RuO2",)),
-            (CAP, CAPPED, ("TiO2", "RuO2", "TiO2")),
-        ):
-            self.row("growth", growth_id=film, series=series, substrate_material="TiO2", origin=origin)
-            for index, material in enumerate(layers, 1):
-                self.row(
-                    "growth_layer",
-                    growth_id=film,
-                    layer_index=index,
-                    material=material,
-                    nominal_thickness_nm=4.0 if material == "RuO2" else 2.5,
-                )
+        self.origin = origin
+        self.films_of_series: dict[str, str] = {}
+        self.film(FILM, BARE, 4.0)
+        self.film(CAP, CAPPED, 4.0)
+
+    def film(self, growth_id: str, series: str, thickness_nm: float) -> None:
+        """Add a film whose RuO2 was meant to be so thick; a series without RuO2 is a bare substrate."""
+        self.films_of_series[growth_id] = series
+        self.row("growth", growth_id=growth_id, series=series, substrate_material="TiO2", origin=self.origin)
+        layers = {BARE: ("RuO2",), CAPPED: ("TiO2", "RuO2", "TiO2")}.get(series, ())
+        for index, material in enumerate(layers, 1):
+            nominal = thickness_nm if material == "RuO2" else 2.5
+            self.row(
+                "growth_layer", growth_id=growth_id, layer_index=index, material=material, nominal_thickness_nm=nominal
+            )
+
+    def film_near(self, series: str, thickness_nm: float) -> str:
+        """Return the film of a series that is so thick, added where there is none."""
+        growth_id = f"{series} {thickness_nm:g} nm"
+        if growth_id not in self.films_of_series:
+            self.film(growth_id, series, thickness_nm)
+        return growth_id
 
     def row(self, table: str, **cells: Any) -> None:
         """Add a row to a table; cells that are not named are NULL."""
@@ -55,7 +64,7 @@ class FlagLake:
     ) -> int:
         """Add a number of a film or series, and return its result_id."""
         self._next += 1
-        is_film = owner in (FILM, CAP)
+        is_film = owner in self.films_of_series
         self.numbers.setdefault(asset, []).append(
             {
                 "result_id": self._next,

@@ -32,6 +32,8 @@ class Stack:
         where there is no such layer, or several.
     top, cap : str or None
         Subject of the uppermost layer, and of the layer of the substrate's material above `layer`.
+    nominal_nm : float or None
+        Thickness of `layer` as it was meant [nm].
     is_simulated : bool
         Whether its data are simulated.
     """
@@ -42,6 +44,7 @@ class Stack:
     layer: str | None
     top: str | None
     cap: str | None
+    nominal_nm: float | None
     is_simulated: bool
 
 
@@ -165,6 +168,13 @@ class Evidence:
             return None
         return self.numbers.find("xrr_fit", stack.growth_id, "thickness_nm", "XRR thickness", stack.layer)
 
+    def thickness_nm(self, stack: Stack) -> float | None:
+        """Return the foreign layer's thickness by reflectivity, else the nominal one; 0 of a bare substrate [nm]."""
+        if stack.layer is None:
+            return 0.0 if stack.top is None else None
+        measured = self.thickness(stack)
+        return stack.nominal_nm if measured is None else measured.value
+
     def is_simulated(self, series: str) -> bool:
         """Tell whether any film of the series, or of the same stack with or without a cap, is simulated."""
         related = [s for s in self.stacks.values() if s.series == series or self.capped(s.series) == series]
@@ -188,6 +198,7 @@ def evidence(films: Films) -> Evidence:
         records = [] if mine is None else mine.to_dict("records")
         substrate = str(row["substrate_material"])
         named = [(int(r["layer_index"]), str(r["material"])) for r in records if int(r["layer_index"]) > 0]
+        nominal = {int(r["layer_index"]): float(r["nominal_thickness_nm"]) for r in records}
         foreign = [(i, m) for i, m in named if m != substrate]
         alone = foreign[0] if len(foreign) == 1 else None
         above = [(i, m) for i, m in named if alone and i > alone[0] and m == substrate]
@@ -198,6 +209,7 @@ def evidence(films: Films) -> Evidence:
             layer=f"{alone[0]} {alone[1]}" if alone else None,
             top=f"{named[-1][0]} {named[-1][1]}" if named else None,
             cap=f"{above[0][0]} {above[0][1]}" if above else None,
+            nominal_nm=nominal[alone[0]] if alone else None,
             is_simulated=str(row.get("origin")) == "simulated",
         )
     return Evidence(LakeNumbers(films, READS), stacks, table)

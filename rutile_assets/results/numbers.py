@@ -186,13 +186,21 @@ class LakeNumbers:
 
     def warmest(self, asset: str, owner: str, quantity: str, name: str) -> tuple[Number, float, str] | None:
         """Return the number at the highest temperature, the temperature [K] and the subject that names it."""
-        rows = self._rows[asset].get((owner, quantity), [])
-        kelvin = [(_kelvin(row), i) for i, row in enumerate(rows)]
-        known = [(k, i) for k, i in kelvin if k is not None]
+        known = self._by_temperature(asset, owner, quantity)
         if not known:
             return None
-        top, place = max(known)
-        return self._number(rows[place], quantity, name), top, str(rows[place]["subject"])
+        kelvin, row = known[-1]
+        return self._number(row, quantity, name), kelvin, str(row["subject"])
+
+    def coldest(self, asset: str, owner: str, quantity: str, name: str) -> Number | None:
+        """Return the number at the lowest temperature."""
+        known = self._by_temperature(asset, owner, quantity)
+        return self._number(known[0][1], quantity, name) if known else None
+
+    def _by_temperature(self, asset: str, owner: str, quantity: str) -> list[tuple[float, Mapping[str, Any]]]:
+        rows = self._rows[asset].get((owner, quantity), [])
+        known = {k: row for row in rows if (k := _kelvin(row)) is not None}
+        return sorted(known.items())
 
     def films_with(self, asset: str, quantity: str) -> set[str]:
         """Return the films and series that have a number."""
