@@ -45,6 +45,8 @@ class Asset:
         One version for all films.
     pool : str or None
         Dagster's pool, where not all may run at once.
+    needs : tuple of str
+        Those of `reads` without which a film has nothing to compute; none named: any of them is enough.
     warns : mapping of str to str
         Checks that warn and stop nothing: name -> what it says where it passes; it fails by `Outcome.warnings`.
     """
@@ -61,6 +63,7 @@ class Asset:
     figure: Callable[[Any, Outcome], Figure | None] | None
     spans_films: bool = False
     pool: str | None = None
+    needs: tuple[str, ...] = ()
     warns: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -117,6 +120,7 @@ def film_asset(
     kinds: Sequence[str] = ("python",),
     figure: Callable[[Film, Outcome], Figure | None] | None = None,
     pool: str | None = None,
+    needs: Sequence[str] = (),
 ) -> Callable[[Callable[[Film], Outcome]], Asset]:
     """Declare a function Film -> Outcome as an asset; the arguments are those of `Asset`.
 
@@ -128,7 +132,7 @@ def film_asset(
 
     def declare(function: Callable[[Film], Outcome]) -> Asset:
         made = _asset(function, room, files, reads, writes, parameters, kinds, figure, spans_films=False)
-        return replace(made, pool=pool)
+        return replace(made, pool=pool, needs=tuple(needs))
 
     return declare
 

@@ -135,6 +135,8 @@ class _State:
             return True
         if asset.files is not None:
             return bool(self.files_of[growth_id, asset.files])
+        if asset.needs:
+            return applicable.issuperset(asset.needs)
         needed = [name for name in asset.reads if name != "growth"] or list(asset.reads)
         return any(name in applicable for name in needed)
 

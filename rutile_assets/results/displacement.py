@@ -111,6 +111,7 @@ class Film110:
 @film_asset(
     room="displacement",
     reads=READS,
+    needs=("atom_column",),
     writes=(DISPLACEMENT_PLANE, DISPLACEMENT_PLANE_IMAGE),
     parameters=DisplacementParameters,
     kinds=("python", "scipy"),

@@ -63,6 +63,7 @@ class NullControlParameters:
 @film_asset(
     room="null_control",
     reads=("stem4d_calibration", "stem4d_thickness", "ptychography", "atom_column"),
+    needs=("ptychography", "atom_column"),
     writes=(NULL_COLUMN,),
     parameters=NullControlParameters,
     kinds=("python", "torch"),

@@ -57,3 +57,12 @@ def test_asking_for_what_is_not_there_says_what_is(house: House) -> None:
         trace.results_named(house.lake, "MBE-9", "thickness_nm")
     with pytest.raises(InvalidRecord, match="no film 'MBE-9'"):
         stale_assets(house.lake, house.home, list(ASSETS.values()), ["MBE-9"])
+
+
+def test_what_an_asset_cannot_do_without_decides_whether_it_is_due(house: House) -> None:
+    folder = drop_growth(house.home.inbox, "MBE-1")
+    house.ingest([folder], RunContext("cli"))
+    due = {s.asset for s in stale_assets(house.lake, house.home, all_assets(), ["MBE-1"])}
+    assert ASSETS["displacement_plane"].needs == ("atom_column",)
+    assert "growth" in due
+    assert not {"atom_column", "null_column", "displacement_plane"} & due
