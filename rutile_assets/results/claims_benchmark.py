@@ -73,7 +73,7 @@ BENCHMARK = (
               "abstract: a decrease, no number", UNSOURCED),
     Benchmark("W", "oxygen", None, None, None, None, "IEEE Electron Device Lett. 30, 925 (2009), the paper's ref. 42",
               "Fig. 3 alone", UNSOURCED),
-    Benchmark("LSMO", "termination", None, None, 0.9, "10.1103/PhysRevB.81.235322",
+    Benchmark("LSMO (barrier height)", "termination", None, None, 0.9, "10.1103/PhysRevB.81.235322",
               "Phys. Rev. B 81, 235322 (2010), the paper's ref. 39", "abstract: +0.5 and -0.4 eV", ABSTRACT,
               "Schottky barrier heights by termination, +0.5 and -0.4 eV against Schottky and Mott; Fig. 3's caption"
               " calls it thickness modulation of the work function."),
@@ -109,7 +109,7 @@ def benchmark_figure(rows: pd.DataFrame) -> Figure:
     rows : DataFrame
         Rows of ``claims_benchmark``.
     """
-    figure = Figure(figsize=(6.6, 0.34 * len(rows) + 1.3), layout="constrained")
+    figure = Figure(figsize=(6.6, 0.34 * len(rows) + 1.6), layout="constrained")
     axes = figure.subplots()
     widest = 1.15 * float(rows.work_function_range_ev.max())
     for place, row in enumerate(rows.to_dict("records")):
@@ -125,10 +125,10 @@ def benchmark_figure(rows: pd.DataFrame) -> Figure:
     axes.invert_yaxis()
     axes.set(xlabel="range of the work function (eV)", xlim=(0.0, widest), title="Fig. 3, by what is sourced")
     shown = [s for s in STATUSES if s in set(rows.benchmark_status)]
-    axes.legend(
+    figure.legend(
         handles=[Patch(facecolor=COLOURS[s], edgecolor="0.3", hatch="////" if s == UNSOURCED else None, label=s)
                  for s in shown],
-        fontsize=7, loc="lower right",
+        fontsize=7, loc="outside lower center", ncols=len(shown), frameon=False,
     )  # fmt: skip
     return figure
 
