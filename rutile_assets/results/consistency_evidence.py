@@ -25,8 +25,8 @@ class Stack:
 
     Parameters
     ----------
-    growth_id, series : str
-        The film and its series.
+    growth_id, series, substrate : str
+        The film, its series, and its substrate's material.
     material, layer : str or None
         The one layer that is not of the substrate's material, and its subject in ``result`` such as "1 RuO2"; None
         where there is no such layer, or several.
@@ -40,6 +40,7 @@ class Stack:
 
     growth_id: str
     series: str
+    substrate: str
     material: str | None
     layer: str | None
     top: str | None
@@ -204,7 +205,8 @@ def evidence(films: Films) -> Evidence:
         above = [(i, m) for i, m in named if alone and i > alone[0] and m == substrate]
         stacks[str(row["growth_id"])] = Stack(
             growth_id=str(row["growth_id"]),
-            series=str(row["series"]),
+            series=str(row["series"]) if pd.notna(row["series"]) else "",
+            substrate=substrate,
             material=alone[1] if alone else None,
             layer=f"{alone[0]} {alone[1]}" if alone else None,
             top=f"{named[-1][0]} {named[-1][1]}" if named else None,

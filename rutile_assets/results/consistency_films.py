@@ -95,9 +95,15 @@ def _spacing(said: Evidence, stack: Stack) -> Judged:
         yield 3, "", lacking or Judgement(spacing, None, UNTOLD)
         return
     try:
-        predicted = elastic(str(stack.material), stack.series.rpartition("/")[2], first, second)
+        predicted = elastic(str(stack.material), stack.substrate, first, second)
     except InvalidRecord:
-        yield 3, "", Judgement(spacing, None, UNTOLD, f"No lattice of {stack.material} is known.", is_compared=False)
+        yield (
+            3,
+            "",
+            Judgement(
+                spacing, None, UNTOLD, f"No lattice of {stack.material} or {stack.substrate}.", is_compared=False
+            ),
+        )
         return
     yield 3, "", same(spacing, predicted, SPACING_NM, 5.0 * SPACING_NM, "TiO2's elastic constants stand in.")
 
