@@ -13,7 +13,7 @@ from scipy.ndimage import map_coordinates
 from rutile_assets.errors import FitFailed
 from rutile_assets.physics.block_tridiagonal import Bordered
 from rutile_assets.physics.column_model import PER_COLUMN, PER_SPECIES, Model, Picture, Shapes, picture
-from rutile_assets.physics.column_noise import Noise, line_weights, measure_noise, noise_std
+from rutile_assets.physics.column_noise import Noise, line_responses, measure_noise, noise_std
 from rutile_assets.physics.column_solver import Solved, minimised
 
 FloatArray = npt.NDArray[np.float64]
@@ -83,7 +83,7 @@ class ColumnFit:
     _system: Bordered
     _order: IntArray
     _white_std: float
-    _lines: tuple[sparse.csr_array, sparse.csr_array]
+    _lines: tuple[sparse.csr_array, ...]
 
     def covariance_angstrom2(self, weights: FloatArray) -> FloatArray:
         """Return the covariance (K, K) of linear combinations of positions [angstrom^2].
@@ -100,10 +100,9 @@ class ColumnFit:
         whole = np.zeros((*given.shape[:2], PER_COLUMN))
         whole[:, :, :2] = given * np.sqrt(self.noise_gain[:2])
         found = self._spread(whole)
-        for axis, jitter in enumerate(self.line_jitter_angstrom):
-            if jitter > 0:
-                moved = jitter * (given[:, :, axis] @ self._lines[axis])
-                found += moved @ moved.T
+        for jitter, response in zip(self.line_jitter_angstrom, self._lines, strict=False):
+            moved = jitter * (given.reshape(len(given), -1) @ response)
+            found += moved @ moved.T
         return found
 
     def amplitude_covariance(self, weights: FloatArray) -> FloatArray:
@@ -218,9 +217,12 @@ def _told(solved: Solved, picture: Picture, names: list[str], species: tuple[str
     blocks = np.empty((len(order), PER_COLUMN, PER_COLUMN))
     blocks[order] = left.white_std**2 * solved.system.inverse_blocks(PER_COLUMN)
     blocks *= np.sqrt(np.outer(left.gain, left.gain))
-    lines = line_weights(model, picture)
-    for axis, jitter in enumerate(left.line_jitter_angstrom):
-        blocks[:, axis, axis] += jitter**2 * lines[axis].power(2).sum(axis=1)
+    lines = line_responses(solved, picture) if max(left.line_jitter_angstrom) > 0 else ()
+    for jitter, response in zip(left.line_jitter_angstrom, lines, strict=False):
+        y, x = response[::2], response[1::2]
+        across = y.multiply(x).sum(axis=1)
+        squares = [[y.power(2).sum(axis=1), across], [across, x.power(2).sum(axis=1)]]
+        blocks[:, :2, :2] += jitter**2 * np.array(squares).transpose(2, 0, 1)
     shared = residual_std * np.sqrt(np.diag(solved.system.corner_inverse()))
     told = model.shapes.vector.reshape(-1, PER_SPECIES)
     told_std = shared[: PER_SPECIES * len(names)].reshape(-1, PER_SPECIES)

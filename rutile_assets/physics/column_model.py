@@ -305,6 +305,21 @@ def right_sides(model: Model, picture: Picture, order: IntArray, images: FloatAr
     return right, common
 
 
+def line_sides(model: Model, picture: Picture, order: IntArray, image: FloatArray) -> FloatArray:
+    """Return J^T of an image's lines (Y, X), each by itself: (3 C, Y)."""
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.arange(len(order))
+    right = np.zeros((PER_COLUMN * len(order), len(image)))
+    for tile in _tiles(model, picture):
+        part = image[tile.rows, tile.cols]
+        at = PER_COLUMN * place[tile.columns]
+        for q, (a, b) in enumerate(MOMENTS):
+            for f in range(2):
+                seen = tile.weight[q, f][:, None] * tile.along_y[f, a] * (tile.along_x[f, b] @ part.T)
+                right[at + q, tile.rows] += seen
+    return right
+
+
 def _tile_images(model: Model, tile: _Tile, shared: int) -> tuple[FloatArray, FloatArray]:
     """Return the columns' image of a tile (T, T) and its derivatives (5 S, T, T) by what each species has."""
     shape = tile.along_y.shape[-1], tile.along_x.shape[-1]

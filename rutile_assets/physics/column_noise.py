@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.ndimage import convolve1d
 
-from rutile_assets.physics.column_model import PER_COLUMN, Model, Picture, image_of, right_sides
+from rutile_assets.physics.column_model import PER_COLUMN, Picture, image_of, line_sides, right_sides
 from rutile_assets.physics.column_solver import Solved
 
 FloatArray = npt.NDArray[np.float64]
@@ -20,7 +20,7 @@ PROBES = 6  # images of offset lines, in each direction that shows some: how muc
 PROBE_ANGSTROM = 0.01  # standard deviation of the lines' offsets that a jitter is measured against
 SURE = 4.0  # standard errors from which on lines are said to jitter
 LINES_AT_LEAST = 24
-LINE_REACH = 3.5
+SMALLEST_RESPONSE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -138,18 +138,21 @@ def _agreement(image: FloatArray, slopes: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(left_weight * right_weight) * left * right)
 
 
-def line_weights(model: Model, picture: Picture) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """Return how offsets of the lines along rows' and columns' direction move each column: two (C, Y).
+def line_responses(solved: Solved, picture: Picture) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Return how offsets of each line along rows' and columns' direction move row and column of each position.
 
-    A least-squares position weighs each pixel by the square of the slope along its direction.
+    Two (2 C, Y), dimensionless: the linearised fit of one line's offset at a time.
     """
-    y = np.arange(picture.values.shape[0]) * picture.pixel_angstrom - model.positions_angstrom[:, :1]
-    width = model.shapes.core_angstrom[model.kind][:, None]
-    bell = np.where(np.abs(y) < LINE_REACH * width, np.exp(-((y / width) ** 2)), 0.0)
+    shown = image_of(solved.model, picture)
     both = []
-    for weight in (y**2 * bell, bell):
-        total = weight.sum(axis=1, keepdims=True)
-        both.append(sparse.csr_array(weight / np.where(total > 0, total, 1.0)))
+    for axis in range(2):
+        slope = np.gradient(shown, picture.pixel_angstrom, axis=axis) * picture.valid
+        right = line_sides(solved.model, picture, solved.order, slope)
+        upper, _ = solved.system.solve(right, np.zeros((len(solved.system.schur), len(shown))))
+        response = np.empty((len(solved.order), PER_COLUMN, len(shown)))
+        response[solved.order] = upper.reshape(-1, PER_COLUMN, len(shown))
+        moved = response[:, :2].reshape(-1, len(shown))
+        both.append(sparse.csr_array(np.where(np.abs(moved) > SMALLEST_RESPONSE, moved, 0.0)))
     return both[0], both[1]
 
 
