@@ -141,7 +141,7 @@ def _add_lineage(lake: Lake, films: Mapping[str, FilmRows], entities: Sequence[d
             films[row["growth_id"]].entities.append(row)
     for film in films.values():
         used = dict.fromkeys(row["entity_id"] for row in film.numbers if row["is_current"] and row["spans_films"])
-        film.entities += [across[entity_id] for entity_id in used if entity_id in across]
+        film.entities += [dict(across[entity_id]) for entity_id in used if entity_id in across]
     children = {row["entity_id"] for film in films.values() for row in film.entities}
     children |= {row["file_id"] for film in films.values() for row in film.files}
     above: dict[int, list[dict[str, Any]]] = defaultdict(list)
