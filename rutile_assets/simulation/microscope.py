@@ -17,7 +17,7 @@ from rutile_assets.simulation.writers import velox
 from rutile_assets.simulation.writers.scan import Header
 
 NOMINAL_NM = 3.8  # the paper's own cross-section
-SCAN, STEP_NM = (20, 12), 0.12  # six planes of cations about the lower interface, three columns wide
+SCAN, STEP_NM = (18, 12), 0.12  # five planes of cations about the lower interface, three columns wide
 HAADF = HaadfSetup(
     displacement=Displacement(), pixels=192, pixel_nm=0.042, header_scale_error_percent=2.4, normal_angle_deg=88.5
 )
@@ -26,7 +26,7 @@ HAADF = HaadfSetup(
 def stem4d_files(
     truth: FilmTruth, started_at: datetime, realism: Realism, rng: np.random.Generator
 ) -> list[SimulatedFile]:
-    """Return a demo-sized EMPAD scan, 20 x 12 positions of a lamella of 5 nm, and its sidecar; only for one trilayer.
+    """Return a demo-sized EMPAD scan, 18 x 12 positions of a lamella of 5 nm, and its sidecar; only for one trilayer.
 
     How the detector lies is drawn and told to nobody. Cations move by 12 pm at the interface, decaying over 1.2 nm.
     """
