@@ -88,7 +88,7 @@ class Finding:
         """Return the row of ``consistency``."""
         flag, judged = FLAGS[self.flag], self.judgement
         off, std = judged.difference, judged.difference_std
-        unit = next((n.unit for n in (judged.left, judged.right) if n is not None), None)
+        units = {n.unit for n in (judged.left, judged.right) if n is not None}
         return {
             "flag_number": flag.number,
             "flag_name": flag.name,
@@ -99,7 +99,7 @@ class Finding:
             "flag_rule": flag.rule,
             **_side("left", judged.left),
             **_side("right", judged.right),
-            "reading_unit": unit,
+            "reading_unit": units.pop() if len(units) == 1 else None,
             "difference_reading": off,
             "difference_sigma_reading": std,
             "difference_in_sigma_pull": off / std if off is not None and std else None,

@@ -136,7 +136,7 @@ def _schematic(axes: Axes, planes: pd.DataFrame, has_known_sign: bool) -> None:
     axes.set_xlim(-0.3, 2.6 * spacing)
     axes.set_xticks([])
     axes.set_title(
-        f"from the numbers, displacements x {DRAWN_TIMES:.0f};\narrows where the 95 % band leaves out the null"
+        f"from the numbers, displacements x {DRAWN_TIMES:.0f};\narrows: 95 % band leaves out the null"
         + ("" if has_known_sign else "; sign not known"),
         fontsize=8,
     )

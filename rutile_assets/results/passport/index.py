@@ -12,7 +12,7 @@ from rutile_assets.results.passport.numbers import concise, measured
 INDEX_QUANTITIES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("total_thickness_nm", "thickness", "nm", ("",)),
     ("roughness_sq_pm", "Sq", "pm", ("",)),
-    ("work_function_ev", "work function", "eV", ("",)),
+    ("work_function_kpfm_ev", "work function", "eV", ("",)),
     ("sheet_resistance_ohm", "R sheet, 300 K", "Ω", ("300 K",)),
     ("mobility_cm2_per_vs", "mobility, 300 K", "cm²/Vs", ("300 K",)),
 )

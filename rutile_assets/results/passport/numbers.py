@@ -53,6 +53,20 @@ def measured(value: float, sigma: float | None) -> str:
     return f"{value:.{max(places, 0)}f} ± {sigma:.{max(places, 0)}f}".replace("-", "−")
 
 
+def reading(value: float | None, sigma: float | None, unit: str | None) -> str:
+    """Return a number of a comparison with its sigma, where it has one, and its unit; nothing for no number.
+
+    Examples
+    --------
+    >>> reading(3.904, 0.094, "nm"), reading(12.0, None, None), reading(None, None, "eV")
+    ('3.904 ± 0.094 nm', '12', '')
+    """
+    if value is None:
+        return ""
+    shown = measured(value, sigma) if sigma else f"{value:.4g}".replace("-", "−")
+    return f"{shown} {unit or ''}".strip()
+
+
 def concise(value: float, sigma: float | None) -> str:
     """Return a value with its sigma in parentheses, in units of the last digits, for narrow columns.
 

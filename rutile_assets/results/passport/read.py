@@ -15,7 +15,7 @@ from rutile_assets.lake.tables import Lake
 from rutile_assets.provenance.film_asset import Asset
 from rutile_assets.provenance.stale import stale_assets
 
-FLAG_TABLES = ("consistency", "claims")
+FLAG_TABLES = ("consistency",)
 NOTE_TABLES = ("note", "film_note")
 _OF_FILMS = "growth_id IN (SELECT unnest(?::VARCHAR[]))"
 _NUMBERS = f"""
@@ -61,7 +61,7 @@ class FilmRows:
     effects : dict of int to list of dict
         Named systematic effects by result_id.
     flags, notes : dict of str to list of dict
-        Rows of ``consistency`` and ``claims``, and of notes, by table; without a table there is no key.
+        Rows of ``consistency`` and of notes, by table; without a table there is no key.
     stale : dict of str to list of str
         Reasons by asset.
     """

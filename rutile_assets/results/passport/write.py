@@ -21,7 +21,7 @@ from rutile_assets.provenance.film_asset import Room
 from rutile_assets.results.passport.curves import film_curves
 from rutile_assets.results.passport.index import INDEX_QUANTITIES, index_rows, searchable, summary
 from rutile_assets.results.passport.lineage import drawn_lineage
-from rutile_assets.results.passport.numbers import label, measured, with_history
+from rutile_assets.results.passport.numbers import label, measured, reading, with_history
 from rutile_assets.results.passport.read import FilmRows, read_films
 from rutile_assets.results.passport.stack import drawn_stack
 
@@ -150,7 +150,7 @@ def _film_page(
             root="../../", film=film, growth=film.growth, layers=film.layers, numbers=numbers, curves=curves,
             state=state, stack=drawn_stack(film.growth, film.layers, thicknesses), figures=figures,
             drawn={chart["asset"] for chart in curves}, words=words, titles=titles, recipe=RECIPE,
-            summary=summary(numbers), snapshot=lake.snapshot(),
+            summary=summary(numbers), reading=reading, snapshot=lake.snapshot(),
             lineage=drawn_lineage(film.files, film.entities, film.edges, numbers),
         )
     )  # fmt: skip

@@ -29,7 +29,8 @@ def series(film: Film, outcome: Outcome) -> Figure | None:
         turn, length = np.deg2rad(normal), 0.15 * extent[1]
         start = 0.12 * extent[1] + 0.5 * length, 0.88 * extent[2]
         tip = start[0] + length * np.cos(turn), start[1] - length * np.sin(turn)
-        left.annotate("[110]", start, tip, color="#e4b363", arrowprops={"arrowstyle": "<-", "color": "#e4b363"})
+        left.annotate("", tip, start, arrowprops={"arrowstyle": "->", "color": "#e4b363"})
+        left.text(*start, "[110]", color="#e4b363", ha="center", va="top")
     filled = np.where(np.isfinite(image), image, np.nanmean(image)) - np.nanmean(image)
     taper = np.outer(np.hanning(image.shape[0]), np.hanning(image.shape[1]))
     power = np.log10(np.abs(np.fft.fftshift(np.fft.fft2(filled * taper))) + 1.0)
