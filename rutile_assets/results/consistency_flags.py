@@ -68,7 +68,7 @@ FLAGS = {
     )
 }  # fmt: skip
 
-UNIT = Column("reading_unit", "text", "unit of the readings in this row; NULL: unknown, or two units", nullable=True)
+UNIT = Column("reading_unit", "text", "unit of the readings in this row; NULL where nobody says", nullable=True)
 RESULT_IDS = (
     Column("left_result_id", "bigint", "the result that left_reading is or rests on", nullable=True),
     Column("right_result_id", "bigint", "the result that right_reading is or rests on", nullable=True),
