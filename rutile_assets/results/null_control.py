@@ -57,7 +57,7 @@ class NullControlParameters:
     replicates: int = 1
     phonons: int = 4
     device: str = "auto"
-    workers: int = 1
+    workers: int = 2
 
 
 @film_asset(

@@ -39,5 +39,5 @@ class PtychographyParameters:
     has_halves: bool = True
     has_live_picture: bool = False
     device: str = "auto"
-    workers: int = 1
+    workers: int = 2
     seed: int = 0
