@@ -15,8 +15,8 @@ from rutile_assets.ops.in_memory import compute_folder
 from rutile_assets.simulation.campaign import Campaign, simulate
 
 PACKAGE = Path(__file__).resolve().parents[2] / "rutile_assets"
-MAY_SIMULATE = {"cli.py", "results/null_control.py"}
-MAY_READ_THE_TRUTH = {"ops/score.py", "cli.py"}
+MAY_SIMULATE = {"commands/campaign.py", "results/null_control.py"}
+MAY_READ_THE_TRUTH = {"ops/score.py", "commands/campaign.py"}
 
 
 @pytest.fixture(scope="module")

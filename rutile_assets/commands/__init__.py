@@ -1,0 +1,1 @@
+"""The commands of `rutile`, one module for what belongs together; `rutile_assets.cli` lists them."""
