@@ -80,7 +80,7 @@ def film_points(films: Films, known: Thicknesses, own_std_nm: float, shared_std_
         Errors of a thickness beside those that reflectivity states: film by film, and of all films together [nm].
     """
     sheet, hall = films.table("transport_sheet"), films.table("transport_hall")
-    sheet = sheet.sort_values("file_id").assign(temperature_label=grouped(sheet.temperature_k))
+    sheet = sheet.assign(temperature_label=grouped(sheet.temperature_k), place=pd.factorize(sheet.file_id)[0])
     halls = hall[["file_id", "temperature_k", *_estimated("sheet_density_per_cm2"), *_estimated("mobility_cm2_per_vs")]]
     near = sheet.merge(halls, on="file_id", how="left", suffixes=("", "_hall"))
     off = (near.temperature_k - near.temperature_k_hall).abs()
@@ -88,7 +88,7 @@ def film_points(films: Films, known: Thicknesses, own_std_nm: float, shared_std_
     for name in (*_estimated("sheet_density_per_cm2"), *_estimated("mobility_cm2_per_vs")):
         near[name] = near[name].where(~apart)
     near = near.assign(off=off.fillna(np.inf)).sort_values(
-        ["file_id", "temperature_k", "off"], ascending=[True, True, False]
+        ["place", "temperature_k", "off"], ascending=[True, True, False], kind="stable"
     )
     near = near.drop_duplicates(["growth_id", "temperature_label"], keep="last")
     joined = near.merge(known.rows, left_on="growth_id", right_index=True)

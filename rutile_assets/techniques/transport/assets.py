@@ -261,7 +261,7 @@ def _known_sheet(sheets: pd.DataFrame, file_id: int, temperature_k: float) -> Sh
     near = sheets[(sheets.temperature_k - temperature_k).abs() < SAME_TEMPERATURE_K]
     if near.empty:
         return None
-    row = near.assign(other=near.file_id != file_id).sort_values("other").to_dict("records")[0]
+    row = near.assign(other=near.file_id != file_id).sort_values("other", kind="stable").to_dict("records")[0]
     statistical = np.sqrt(max(row["sheet_resistance_ohm_std"] ** 2 - row["reciprocity_ohm"] ** 2, 0.0))
     return Sheet(
         row["temperature_k"], row["r_a_ohm"], row["r_b_ohm"], row["sheet_resistance_ohm"], float(statistical),
