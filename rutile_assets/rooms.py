@@ -8,6 +8,7 @@ from rutile_assets.results.claims import ROOM as CLAIMS
 from rutile_assets.results.conductivity import ROOM as CONDUCTIVITY
 from rutile_assets.results.consistency import ROOM as CONSISTENCY
 from rutile_assets.results.displacement import ROOM as DISPLACEMENT
+from rutile_assets.results.figures.assets import ROOM as FIGURES
 from rutile_assets.results.null_control import ROOM as NULL_CONTROL
 from rutile_assets.results.onsets import ROOM as ONSETS
 from rutile_assets.results.work_function import ROOM as WORK_FUNCTION
@@ -51,6 +52,7 @@ ROOMS: tuple[Room, ...] = (
     ONSETS,
     CONSISTENCY,
     CLAIMS,
+    FIGURES,
 )
 
 # techniques whose files are read and kept, though no room analyses them yet

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from rutile_assets.errors import RutileError
 from rutile_assets.ops.house import House, open_house
 from rutile_assets.provenance.context import RunContext
+from rutile_assets.provenance.film import Films, Imprint
 from rutile_assets.provenance.film_asset import Asset, Room
-from rutile_assets.provenance.materialize import Materialized, figure_path, materialize, simulated_mark
+from rutile_assets.provenance.materialize import Materialized, figure_path, materialize, prints_path, simulated_mark
 from rutile_assets.results.passport import page_path, write_index, write_pages
 from rutile_assets.table import TYPES, Table
 
@@ -243,13 +244,23 @@ def _metadata(house: House, asset: Asset, growth_id: str | None, made: Materiali
         found["notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in made.outcome.notes))
     if made.outcome.results:
         found["values"] = dg.MetadataValue.md(_values(made))
-    figure = asset.figure(made.film, made.outcome) if asset.figure else None
-    if figure is not None:
-        picture = base64.b64encode(save_figure(house, asset, growth_id, figure, made)).decode()
+    picture = _picture(house, asset, growth_id, made)
+    if picture is not None:
+        encoded = base64.b64encode(picture).decode()
         found["plot"] = dg.MetadataValue.md(
-            f"![{asset.name} of {growth_id or 'all films'}](data:image/png;base64,{picture})"
+            f"![{asset.name} of {growth_id or 'all films'}](data:image/png;base64,{encoded})"
         )
     return found
+
+
+def _picture(house: House, asset: Asset, growth_id: str | None, made: Materialized) -> bytes | None:
+    """Draw what the asset draws into its files, and return a PNG of it."""
+    if asset.prints is not None and isinstance(made.film, Films):
+        folder = prints_path(house.home)
+        imprint = Imprint(folder, asset.name, asset.code.digest, made.activity_id, made.entity_id)
+        return asset.prints(made.film, imprint)
+    figure = asset.figure(made.film, made.outcome) if asset.figure else None
+    return None if figure is None else save_figure(house, asset, growth_id, figure, made)
 
 
 def _values(made: Materialized) -> str:

@@ -102,6 +102,10 @@ class Films:
         Asset -> its current rows of ``result``.
     systematics : callable
         Asset -> result_id, effect, shift of those rows.
+    tables_of_film : callable or None
+        (Name, growth_id) -> that film's rows alone: what has many points a film is not read for all.
+    read_array : callable or None
+        Reference -> array, in the lake's Zarr store.
     """
 
     parameters: Any
@@ -109,10 +113,48 @@ class Films:
     tables: Callable[[str], pd.DataFrame]
     numbers: Callable[[str], pd.DataFrame]
     systematics: Callable[[str], pd.DataFrame]
+    tables_of_film: Callable[[str, str], pd.DataFrame] | None = None
+    read_array: Callable[[str], npt.NDArray[np.float64]] | None = None
 
     def table(self, name: str) -> pd.DataFrame:
         """Return the current rows of an upstream table, all films."""
         return self.tables(name)
+
+    def table_of(self, name: str, growth_id: str) -> pd.DataFrame:
+        """Return the current rows of an upstream table that belong to one film."""
+        if self.tables_of_film is not None:
+            return self.tables_of_film(name, growth_id)
+        rows = self.tables(name)
+        return rows[rows.growth_id == growth_id]
+
+    def array(self, reference: str) -> npt.NDArray[np.float64]:
+        """Return an array that a table row refers to."""
+        if self.read_array is None:
+            raise InvalidRecord("no array store", "a lake", "Run the asset in a lake.")
+        return self.read_array(reference)
+
+
+@dataclass(frozen=True)
+class Imprint:
+    """Where an asset puts files made for print, and what made them.
+
+    Parameters
+    ----------
+    folder : Path
+        Its place.
+    asset : str
+        The asset.
+    code_version : str
+        Of the asset: files of the same data and code are left as they are.
+    activity_id, entity_id : int
+        The computation, and the version of the asset that it made; each file names them.
+    """
+
+    folder: Path
+    asset: str
+    code_version: str
+    activity_id: int
+    entity_id: int
 
 
 @dataclass(frozen=True)

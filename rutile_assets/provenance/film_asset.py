@@ -15,7 +15,7 @@ from rutile_assets.errors import InvalidRecord
 from rutile_assets.formats.measurement import Measurement
 from rutile_assets.lake.home import Home
 from rutile_assets.provenance.code_version import CodeVersion, code_version
-from rutile_assets.provenance.film import Film, Films, Outcome
+from rutile_assets.provenance.film import Film, Films, Imprint, Outcome
 from rutile_assets.table import Table
 
 
@@ -49,6 +49,8 @@ class Asset:
         Those of `reads` without which a film has nothing to compute; none named: any of them is enough.
     warns : mapping of str to str
         Checks that warn and stop nothing: name -> what it says where it passes; it fails by `Outcome.warnings`.
+    prints : callable or None
+        (films, imprint) -> PNG for the catalog; writes files for print, and stands in the code version as what draws.
     """
 
     name: str
@@ -65,11 +67,12 @@ class Asset:
     pool: str | None = None
     needs: tuple[str, ...] = ()
     warns: Mapping[str, str] = field(default_factory=dict)
+    prints: Callable[[Films, Imprint], bytes | None] | None = None
 
     @cached_property
     def code(self) -> CodeVersion:
         """The version of its own code (for the readers of its files see `materialize`)."""
-        return code_version(self.compute)
+        return code_version(self.compute, *([] if self.prints is None else [self.prints]))
 
     def parameters_for(self, home: Home, growth_id: str | None) -> Any:
         """Return its parameters: the defaults, then the lab's ``parameters``, then the film's own in rutile.yaml.
@@ -146,6 +149,7 @@ def across_films(
     kinds: Sequence[str] = ("python",),
     figure: Callable[[Films, Outcome], Figure | None] | None = None,
     warns: Mapping[str, str] | None = None,
+    prints: Callable[[Films, Imprint], bytes | None] | None = None,
 ) -> Callable[[Callable[[Films], Outcome]], Asset]:
     """Declare a function Films -> Outcome as an asset that spans films; the arguments are those of `Asset`.
 
@@ -159,7 +163,7 @@ def across_films(
 
     def declare(function: Callable[[Films], Outcome]) -> Asset:
         made = _asset(function, room, None, reads, writes, parameters, kinds, figure, spans_films=True)
-        return replace(made, warns=dict(warns or {}))
+        return replace(made, warns=dict(warns or {}), prints=prints)
 
     return declare
 

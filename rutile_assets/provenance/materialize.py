@@ -59,6 +59,8 @@ class Materialized:
         The rows written, by table.
     film, outcome : Film or Films, Outcome
         What the asset saw and handed back.
+    activity_id : int
+        The computation.
     """
 
     entity_id: int
@@ -66,6 +68,7 @@ class Materialized:
     frames: Mapping[str, pd.DataFrame]
     film: Film | Films
     outcome: Outcome
+    activity_id: int
 
 
 def materialize(
@@ -134,7 +137,7 @@ def materialize(
         _record_results(writer, asset, growth_id, entity_id, outcome.results)
         _record_rejections(writer, growth_id, activity_id, outcome)
     shutil.rmtree(scratch, ignore_errors=True)
-    return Materialized(entity_id, version, frames, film, outcome)
+    return Materialized(entity_id, version, frames, film, outcome, activity_id)
 
 
 def film_of(lake: Lake, home: Home, asset: Asset, growth_id: str, files: Sequence[Mapping[str, Any]]) -> Film:
@@ -169,12 +172,18 @@ def films_of(lake: Lake, home: Home, asset: Asset) -> Films:
     def table(name: str) -> pd.DataFrame:
         return lake.frame(f'SELECT * FROM lake."{name}" ORDER BY {_readable(lake, asset, name)}')
 
+    def table_of_film(name: str, growth_id: str) -> pd.DataFrame:
+        key = _readable(lake, asset, name)
+        return lake.frame(f'SELECT * FROM lake."{name}" WHERE growth_id = ? ORDER BY {key}', [growth_id])
+
     return Films(
         parameters=asset.parameters_for(home, None),
         seed=seed_of(asset.name, ""),
         tables=table,
         numbers=lambda name: lake.frame(CURRENT_NUMBERS, [None, [name]]),
         systematics=lambda name: lake.frame(CURRENT_SYSTEMATICS, [None, [name]]),
+        tables_of_film=table_of_film,
+        read_array=lambda reference: arrays.read(home.arrays, reference),
     )
 
 
@@ -333,3 +342,8 @@ def figure_path(home: Home, growth_id: str | None, asset: str, ending: str) -> P
     """Return where an asset's figure stands, of a film or of what spans films."""
     folder = home.reports / "series" if growth_id is None else home.reports / "films" / growth_id
     return folder / f"{asset}.{ending}"
+
+
+def prints_path(home: Home) -> Path:
+    """Return the folder of what assets make for print."""
+    return home.reports / "figures"

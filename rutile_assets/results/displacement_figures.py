@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from rutile_assets.physics.displacement import displacements, octahedra
 from rutile_assets.provenance.film import Film, Outcome
 from rutile_assets.results.displaced_image import FittedImage, fitted_image
+from rutile_assets.results.figures.displaced import DRAWN_TIMES, draw_planes
 
 FloatArray = npt.NDArray[np.float64]
 
 COLOURS = {"Ti": "#3b7dd8", "Ru": "#e0533d"}
 ARROW_NM_PER_PM = 0.02
 TWO_SIDED_95 = 1.96
-DRAWN_TIMES = 12.0  # how much longer than in the crystal the schematic draws displacements
 
 
 def displacement(film: Film, outcome: Outcome) -> Figure | None:
@@ -106,35 +106,7 @@ def _in_plane(axes: Axes, planes: pd.DataFrame) -> None:
 
 def _schematic(axes: Axes, planes: pd.DataFrame, has_known_sign: bool) -> None:
     """Draw one row of cations with their oxygens a plane, moved as measured, many times enlarged, and the dipoles."""
-    spacing = 0.325
-    largest = float(planes.displacement_out_of_plane_pm.abs().max())
-    order = planes.sort_values("depth_nm")
-    for one, other in zip(order.to_dict("records"), order.to_dict("records")[1:], strict=False):
-        if one["element"] != other["element"]:
-            axes.axhline(0.5 * (one["depth_nm"] + other["depth_nm"]), color="0.4", lw=0.8, ls="--")
-    for row in planes.to_dict("records"):
-        height = row["depth_nm"]
-        null = 0.0 if pd.isna(row["null_pm"]) else row["null_pm"]
-        wide = np.hypot(
-            row["displacement_out_of_plane_pm_std"], 0.0 if pd.isna(row["null_pm_std"]) else row["null_pm_std"]
-        )
-        left = row["displacement_out_of_plane_pm"] - null
-        is_seen = abs(left) > TWO_SIDED_95 * wide
-        moved = 1e-3 * DRAWN_TIMES * left if is_seen else 0.0
-        for site in range(2):
-            x = spacing * site
-            up, across = (0.198, 0.127) if (site + row["plane_index"]) % 2 == 0 else (0.127, 0.198)
-            axes.plot([x, x], [height - up, height + up], "o", color="#d9d9d9", mec="0.5", ms=4)
-            axes.plot([x - across, x + across], [height, height], "o", color="#d9d9d9", mec="0.5", ms=4)
-            axes.plot(x, height + moved, "o", color=COLOURS[row["element"]], ms=7)
-        if is_seen:
-            length = np.sign(left) * max(abs(left) / largest, 0.25) * spacing
-            axes.annotate(
-                "", (2.0 * spacing, height + length / 2.0), (2.0 * spacing, height - length / 2.0),
-                arrowprops={"arrowstyle": "-|>", "color": "#b8860b", "lw": 1.8},
-            )  # fmt: skip
-    axes.set_xlim(-0.3, 2.6 * spacing)
-    axes.set_xticks([])
+    draw_planes(axes, planes, size=7.0)
     axes.set_title(
         f"from the numbers, displacements x {DRAWN_TIMES:.0f};\narrows: 95 % band leaves out the null"
         + ("" if has_known_sign else "; sign not known"),
