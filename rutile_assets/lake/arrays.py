@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -14,7 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
-from rutile_assets.errors import InvalidRecord
+from rutile_assets.errors import InvalidRecord, UnreadableFile
+
+MAX_ARRAY_BYTES = 16 * 1024**3
+MAX_HEADER_BYTES = 1024**2
+_CODECS = {"bytes", "zstd", "gzip"}
 
 
 def store(folder: Path, name: str, array: npt.NDArray[Any], attributes: Mapping[str, Any]) -> str:
@@ -37,9 +42,7 @@ def store(folder: Path, name: str, array: npt.NDArray[Any], attributes: Mapping[
         ``<name>/<digest>``; the same content gives the same reference.
     """
     contiguous = np.ascontiguousarray(array)
-    header = json.dumps([name, contiguous.dtype.str, contiguous.shape, dict(attributes)], sort_keys=True)
-    digest = hashlib.sha256(header.encode() + b"\0" + contiguous.tobytes()).hexdigest()[:40]
-    reference = f"{name}/{digest}"
+    reference = reference_of(name, contiguous, attributes)
     target = folder / f"{reference}.zarr"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +58,57 @@ def store(folder: Path, name: str, array: npt.NDArray[Any], attributes: Mapping[
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return reference
+
+
+def reference_of(name: str, array: npt.NDArray[Any], attributes: Mapping[str, Any]) -> str:
+    """Return the reference that an array of this content gets."""
+    header = json.dumps([name, array.dtype.str, array.shape, dict(attributes)], sort_keys=True)
+    digest = hashlib.sha256(header.encode() + b"\0" + array.tobytes()).hexdigest()[:40]
+    return f"{name}/{digest}"
+
+
+def foreign(source: Path, reference: str) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+    """Read an array that another home wrote and hold it against its reference; nothing it says is believed first.
+
+    Parameters
+    ----------
+    source : Path
+        Its Zarr folder.
+    reference : str
+        ``<name>/<digest>``.
+
+    Returns
+    -------
+    tuple
+        The array and its attributes.
+
+    Raises
+    ------
+    UnreadableFile
+        It is no plain array of numbers, too large, damaged, or of other content than its reference says.
+    """
+    ask = "Ask for the crate again; nothing of it was taken in."
+    try:
+        said = json.loads((source / "zarr.json").read_bytes()[:MAX_HEADER_BYTES])
+        kinds = {codec["name"] for codec in said["codecs"]}
+        size = math.prod(int(n) for n in said["shape"]) * np.dtype(said["data_type"]).itemsize
+        plain = (
+            kinds <= _CODECS and not said.get("storage_transformers") and np.dtype(said["data_type"]).kind in "biufc"
+        )
+        if not plain or not 0 <= size <= MAX_ARRAY_BYTES:
+            raise UnreadableFile(f"codecs {sorted(kinds)}, {size} bytes", "a plain array of numbers", ask, reference)
+        opened = zarr.open_array(source, mode="r")
+        array, attributes = np.ascontiguousarray(opened[...]), dict(opened.attrs)
+        found = reference_of(reference.rpartition("/")[0], array, attributes)
+    except UnreadableFile:
+        raise
+    except Exception as fault:  # Zarr on hostile bytes
+        raise UnreadableFile(
+            f"a damaged array ({type(fault).__name__})", "an array in Zarr 3", ask, reference
+        ) from fault
+    if found != reference:
+        raise UnreadableFile("an array of other content", "that which its name is the hash of", ask, reference)
+    return array, attributes
 
 
 def read(folder: Path, reference: str) -> npt.NDArray[Any]:

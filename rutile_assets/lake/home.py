@@ -82,7 +82,7 @@ class Home:
         Raises
         ------
         InvalidRecord
-            The file is not YAML, or has keys other than ``parameters`` and ``films``.
+            The file is not YAML, or has keys other than ``parameters``, ``films`` and ``lab``.
         """
         if not self.settings_file.exists():
             return {}
@@ -95,10 +95,10 @@ def _settings(path: Path, _mtime_ns: int) -> dict[str, Any]:
         written = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         raise _broken(path, str(fault).splitlines()[0]) from fault
-    if not isinstance(written, dict) or set(written) - {"parameters", "films"}:
+    if not isinstance(written, dict) or set(written) - {"parameters", "films", "lab", "alerts"}:
         raise _broken(path, f"the keys {sorted(written) if isinstance(written, dict) else written!r}")
-    for part in written.values():
-        if not isinstance(part, dict) or not all(isinstance(inner, dict) for inner in part.values()):
+    for name, part in written.items():
+        if not isinstance(part, dict) or not (name == "lab" or all(isinstance(inner, dict) for inner in part.values())):
             raise _broken(path, f"{part!r}"[:80])
     return written
 
@@ -106,7 +106,7 @@ def _settings(path: Path, _mtime_ns: int) -> dict[str, Any]:
 def _broken(path: Path, found: str) -> InvalidRecord:
     return InvalidRecord(
         found,
-        "`parameters: {<asset>: {<name>: <value>}}` and `films: {<growth_id>: {<asset>: {...}}}`",
+        "`parameters: {<asset>: {<name>: <value>}}`, `films: {<growth_id>: {<asset>: {...}}}` and `lab: {name: ...}`",
         "Correct the file; `rutile doctor` shows it as it is read.",
         str(path),
     )
