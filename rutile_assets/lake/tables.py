@@ -73,6 +73,25 @@ class Writer:
         return cast("pd.DataFrame", self.cursor.execute(sql, list(values)).to_arrow_table().to_pandas())
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Several questions of one snapshot, with temporary tables that nobody else sees."""
+
+    cursor: duckdb.DuckDBPyConnection
+
+    def make(self, name: str, sql: str, values: Sequence[object] = ()) -> None:
+        """Keep a query's answer as a temporary table until the reading ends."""
+        self.cursor.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}', list(values))
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Run a query and return its rows as dicts."""
+        return cast("list[dict[str, Any]]", self.arrow(sql, values).to_pylist())
+
+    def arrow(self, sql: str, values: Sequence[object] = ()) -> arrow.Table:
+        """Run a query and return all of it."""
+        return self.cursor.execute(sql, list(values)).to_arrow_table()
+
+
 @dataclass
 class Lake:
     """The lake of one home.
@@ -134,7 +153,7 @@ class Lake:
 
     def frame(self, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
         """Run a query and return a pandas frame that keeps integers with NULLs as integers."""
-        return cast("pd.DataFrame", self.arrow(sql, values).to_pandas(types_mapper=_nullable_types))
+        return fetch_frame(self._asking, sql, values)
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Run a query and return its rows as dicts."""
@@ -156,7 +175,7 @@ class Lake:
                 "a snapshot of this lake",
                 "List them: rutile sql 'FROM ducklake_snapshots(''lake'')'.",
             ) from fault
-        self._create_views(connection)
+        self._create_views(connection, only_possible=True)
         return connection
 
     def reader(self, at: int | None = None) -> duckdb.DuckDBPyConnection:
@@ -171,6 +190,17 @@ class Lake:
     def snapshot(self) -> int:
         """Return the number of the present snapshot."""
         return int(self._asking.execute("SELECT id FROM lake.current_snapshot()").fetchall()[0][0])
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """Ask several questions of the present snapshot, whatever is committed meanwhile."""
+        cursor = cursor_of(self._connection)
+        cursor.begin()
+        try:
+            yield Reading(cursor)
+        finally:
+            cursor.rollback()
+            cursor.close()
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
@@ -216,9 +246,14 @@ class Lake:
         written.write_text(str(last_id))
         written.replace(self.folder / "last_id")
 
-    def _create_views(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _create_views(self, connection: duckdb.DuckDBPyConnection, *, only_possible: bool = False) -> None:
+        """Create the views; `only_possible`: those whose tables were there at the snapshot that is looked at."""
         for file in self.views:
-            connection.execute(file.read_text(encoding="utf-8"))
+            try:
+                connection.execute(file.read_text(encoding="utf-8"))
+            except (duckdb.CatalogException, duckdb.BinderException):
+                if not only_possible:
+                    raise
 
     def _declare(self, connection: duckdb.DuckDBPyConnection) -> None:
         statements = [statement for table in self.declared for statement in table.sql("lake.main")]
@@ -254,6 +289,11 @@ def fetch(cursor: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] 
             "a query on the tables and views of docs/tables.md",
             "SHOW ALL TABLES lists them.",
         ) from fault
+
+
+def fetch_frame(cursor: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] = ()) -> pd.DataFrame:
+    """Run a query on a connection and return a frame that keeps integers with NULLs as integers."""
+    return cast("pd.DataFrame", fetch(cursor, sql, values).to_pandas(types_mapper=_nullable_types))
 
 
 def _commit(cursor: duckdb.DuckDBPyConnection) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
 from rutile_assets.ops import runner
 from rutile_assets.ops.house import House, open_house
+from rutile_assets.ops.one_thread import one_thread_each
 from rutile_assets.ops.runner import RunReport
 from rutile_assets.provenance.stale import Stale
 from rutile_assets.results.passport import write_index
 from rutile_assets.rooms import all_assets
-
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def run(
@@ -47,7 +44,7 @@ def run(
         return runner.run(house, work, tell)
     runner.prepare_dagster(house)
     done, again = 0, []
-    with _one_thread_each(), ProcessPoolExecutor(min(processes, len(films)), mp_context=get_context("spawn")) as pool:
+    with one_thread_each(), ProcessPoolExecutor(min(processes, len(films)), mp_context=get_context("spawn")) as pool:
         longest_first = sorted(films.items(), key=lambda item: -_weight(item[1]))
         running = {pool.submit(_compute, house.home.root, mine): film for film, mine in longest_first}
         for finished in as_completed(running):
@@ -78,18 +75,3 @@ def _compute(root: Path, work: Sequence[Stale]) -> tuple[list[str], bool]:
     computed: list[str] = []
     report = runner.run(open_house(root), work, lambda _, asset: computed.append(asset))
     return computed, bool(report.failures)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let the processes that start here use one core each."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value

@@ -46,7 +46,7 @@ class RunContext:
             known = writer.frame("SELECT run_id FROM lake.run WHERE dagster_run_id = ?", [self.dagster_run_id])
             if len(known):
                 return int(known.run_id.iloc[0])
-        environment = _environment()
+        environment = environment_now()
         digest = hashlib.sha256(json.dumps(environment, sort_keys=True).encode()).hexdigest()[:20]
         if not len(writer.frame("SELECT 1 FROM lake.environment WHERE environment_id = ?", [digest])):
             writer.append("environment", [{"environment_id": digest, **environment}])
@@ -67,7 +67,8 @@ class RunContext:
 
 
 @cache
-def _environment() -> dict[str, str | None]:
+def environment_now() -> dict[str, str | None]:
+    """Return the machine and the package set of this process, as a row of ``environment`` without its id."""
     packages = {d.metadata["Name"]: d.version for d in metadata.distributions()}
     return {
         "python": platform.python_version(),
@@ -75,7 +76,20 @@ def _environment() -> dict[str, str | None]:
         "packages": json.dumps(dict(sorted(packages.items(), key=lambda item: str(item[0])))),
         "torch": packages.get("torch"),
         "device": "cuda" if shutil.which("nvidia-smi") else "cpu",
+        "processor": _processor(),
     }
+
+
+def _processor() -> str:
+    """Return the processor's model and its widest vectors: libraries choose their arithmetic by them."""
+    told = Path("/proc/cpuinfo")
+    if not told.is_file():
+        return platform.processor() or platform.machine()
+    lines = [line.partition(":") for line in told.read_text(encoding="utf-8", errors="replace").splitlines()]
+    known = {name.strip(): value.strip() for name, _, value in reversed(lines)}
+    flags = set((known.get("flags") or known.get("Features") or "").split())
+    widest = next((flag for flag in ("avx512f", "avx2", "avx", "sve", "asimd") if flag in flags), "")
+    return f"{known.get('model name') or platform.machine()} {widest}".strip()
 
 
 @cache

@@ -16,6 +16,7 @@ from rutile_assets.formats.measurement import Measurement
 from rutile_assets.lake.home import Home
 from rutile_assets.provenance.code_version import CodeVersion, code_version
 from rutile_assets.provenance.film import Film, Films, Imprint, Outcome
+from rutile_assets.provenance.tolerance import HOUSE, Tolerance
 from rutile_assets.table import Table
 
 
@@ -51,6 +52,8 @@ class Asset:
         Checks that warn and stop nothing: name -> what it says where it passes; it fails by `Outcome.warnings`.
     prints : callable or None
         (films, imprint) -> PNG for the catalog; writes files for print, and stands in the code version as what draws.
+    tolerance : Tolerance
+        How far a recomputation may lie off (`rutile verify`).
     """
 
     name: str
@@ -68,6 +71,7 @@ class Asset:
     needs: tuple[str, ...] = ()
     warns: Mapping[str, str] = field(default_factory=dict)
     prints: Callable[[Films, Imprint], bytes | None] | None = None
+    tolerance: Tolerance = HOUSE
 
     @cached_property
     def code(self) -> CodeVersion:
@@ -124,6 +128,7 @@ def film_asset(
     figure: Callable[[Film, Outcome], Figure | None] | None = None,
     pool: str | None = None,
     needs: Sequence[str] = (),
+    tolerance: Tolerance = HOUSE,
 ) -> Callable[[Callable[[Film], Outcome]], Asset]:
     """Declare a function Film -> Outcome as an asset; the arguments are those of `Asset`.
 
@@ -135,7 +140,7 @@ def film_asset(
 
     def declare(function: Callable[[Film], Outcome]) -> Asset:
         made = _asset(function, room, files, reads, writes, parameters, kinds, figure, spans_films=False)
-        return replace(made, pool=pool, needs=tuple(needs))
+        return replace(made, pool=pool, needs=tuple(needs), tolerance=tolerance)
 
     return declare
 
@@ -150,6 +155,7 @@ def across_films(
     figure: Callable[[Films, Outcome], Figure | None] | None = None,
     warns: Mapping[str, str] | None = None,
     prints: Callable[[Films, Imprint], bytes | None] | None = None,
+    tolerance: Tolerance = HOUSE,
 ) -> Callable[[Callable[[Films], Outcome]], Asset]:
     """Declare a function Films -> Outcome as an asset that spans films; the arguments are those of `Asset`.
 
@@ -163,7 +169,7 @@ def across_films(
 
     def declare(function: Callable[[Films], Outcome]) -> Asset:
         made = _asset(function, room, None, reads, writes, parameters, kinds, figure, spans_films=True)
-        return replace(made, warns=dict(warns or {}), prints=prints)
+        return replace(made, warns=dict(warns or {}), prints=prints, tolerance=tolerance)
 
     return declare
 

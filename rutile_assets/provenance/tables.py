@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rutile_assets.columns import ENTITY_ID, FILE_ID, GROWTH_ID, MATERIAL, NOTES, SERIES, TEMPERATURE, nullable
+from rutile_assets.provenance.tolerance import VERDICTS
 from rutile_assets.table import Column, Table
 from rutile_assets.units import STD_SOURCES
 
@@ -79,6 +80,7 @@ ENVIRONMENT = Table(
         Column("packages", "text", "installed packages and versions, JSON"),
         Column("torch", "text", "version of torch", nullable=True),
         Column("device", "text", "cuda where an NVIDIA driver is present, else cpu"),
+        Column("processor", "text", "model and widest vectors; NULL where it was not kept yet", nullable=True),
     ),
 )
 
@@ -122,7 +124,16 @@ CODE = Table(
     "What a code version is made of: each function, class and constant with the digest of its source.",
     "one code version",
     ("code_version",),
-    (CODE_VERSION, Column("parts", "text", "qualified name -> digest, JSON")),
+    (
+        CODE_VERSION,
+        Column("parts", "text", "qualified name -> digest, JSON"),
+        Column(
+            "part_details",
+            "text",
+            "constant -> its value, method -> digest, JSON; NULL before it was kept",
+            nullable=True,
+        ),
+    ),
 )
 
 ENTITY = Table(
@@ -153,6 +164,11 @@ EDGE = Table(
 )
 
 RESULT_ID = Column("result_id", "bigint", "one number")
+QUANTITY = Column("quantity", "text", "name with its unit, as in docs/tables.md")
+SUBJECT = Column("subject", "text", "the layer, temperature or image it belongs to; empty for the whole film")
+VALUE = Column("value", "double", "in the unit of the quantity's name")
+SIGMA = Column("sigma", "double", "total one-sigma uncertainty; NULL where unknown", nullable=True, minimum=0)
+UNIT = Column("unit", "text", "unit of value and sigma; empty for a pure number")
 
 RESULT = Table(
     "result",
@@ -166,16 +182,16 @@ RESULT = Table(
         nullable(SERIES),
         nullable(FILE_ID),
         TECHNIQUE,
-        Column("quantity", "text", "name with its unit, as in docs/tables.md"),
-        Column("subject", "text", "the layer, temperature or image it belongs to; empty for the whole film"),
+        QUANTITY,
+        SUBJECT,
         nullable(MATERIAL),
         nullable(TEMPERATURE),
-        Column("value", "double", "in the unit of the quantity's name"),
-        Column("sigma", "double", "total one-sigma uncertainty; NULL where unknown", nullable=True, minimum=0),
+        VALUE,
+        SIGMA,
         Column("sigma_statistical", "double", "its statistical part", nullable=True, minimum=0),
         Column("sigma_systematic", "double", "its systematic part; the parts by name: result_systematic", minimum=0),
         Column("sigma_source", "text", "where the statistical part comes from", allowed=STD_SOURCES),
-        Column("unit", "text", "unit of value and sigma; empty for a pure number"),
+        UNIT,
         Column("method", "text", "how it was made"),
         NOTES,
     ),
@@ -205,7 +221,77 @@ RESULT_SYSTEMATIC = Table(
     ),
 )
 
+VERIFICATION = Table(
+    "verification",
+    "Recomputations from the vault's bytes in a clean home, and how each lies to what was recorded.",
+    "one number, or the rows of one version (result_id NULL), in one verification",
+    ("verification_id",),
+    (
+        Column("verification_id", "bigint", "one comparison"),
+        Column("verified_at", "timestamp", "UTC"),
+        ACTIVITY_ID,
+        ENTITY_ID,
+        nullable(RESULT_ID),
+        ASSET,
+        nullable(GROWTH_ID),
+        nullable(SERIES),
+        nullable(QUANTITY),
+        nullable(SUBJECT),
+        nullable(VALUE),
+        SIGMA,
+        nullable(UNIT),
+        Column("difference", "double", "recomputed minus recorded value, in the unit of the quantity", nullable=True),
+        Column("tolerance", "text", "what the recomputation was held to"),
+        Column("verdict", "text", "how it came out", allowed=VERDICTS),
+        Column("reason", "text", "what differs, or why there is no recomputation; empty where nothing does"),
+        ENVIRONMENT_ID,
+        CODE_VERSION,
+    ),
+)
+
+ORIGIN_ID = Column("origin_id", "bigint", "one crate that was taken in")
+
+ORIGIN = Table(
+    "origin",
+    "Crates of other laboratories that were taken in, each with the laboratory that made it.",
+    "one crate taken in",
+    ("origin_id",),
+    (
+        ORIGIN_ID,
+        Column("crate_id", "text", "sha256 of the crate's manifest, which holds the sha256 of each of its files"),
+        Column("crate_name", "text", "the crate's title"),
+        Column("organisation", "text", "the laboratory that made it, as it says"),
+        Column("organisation_url", "text", "its address", nullable=True),
+        Column("license", "text", "the terms of its data", nullable=True),
+        Column("made_at", "timestamp", "the crate's date, UTC"),
+        Column("source_path", "text", "where it was taken from"),
+        ACTIVITY_ID,
+        Column("imported_at", "timestamp", "UTC"),
+    ),
+)
+
+ORIGIN_FILM = Table(
+    "origin_film",
+    "Films that came with a crate.",
+    "one film of one crate",
+    ("origin_id", "growth_id"),
+    (ORIGIN_ID, GROWTH_ID, Column("original_growth_id", "text", "its name in the laboratory that made it")),
+)
+
+ORIGIN_NUMBER = Table(
+    "origin_number",
+    "What each id of a crate was in the lake that it came from.",
+    "one id",
+    ("local_id",),
+    (
+        ORIGIN_ID,
+        Column("local_id", "bigint", "the id here: of an entity, file, activity, run or result"),
+        Column("original_id", "bigint", "the id in the lake that it came from"),
+        Column("original_snapshot", "bigint", "of an activity, that lake's snapshot of its inputs", nullable=True),
+    ),
+)
+
 PROVENANCE_TABLES = (
     RAW_OBJECT, RAW_FILE, REJECTED_FILE, ENVIRONMENT, RUN, ACTIVITY, CODE, ENTITY, EDGE,
-    RESULT, RESULT_COVARIANCE, RESULT_SYSTEMATIC,
+    RESULT, RESULT_COVARIANCE, RESULT_SYSTEMATIC, VERIFICATION, ORIGIN, ORIGIN_FILM, ORIGIN_NUMBER,
 )  # fmt: skip

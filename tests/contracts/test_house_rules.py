@@ -22,7 +22,7 @@ from rutile_assets.units import UNIT_SUFFIXES, convert, registry, unit_of
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "rutile_assets"
 # numbers whose unit stands in the row beside them
-UNIT_IN_THE_ROW = {"value", "sigma", "sigma_statistical", "sigma_systematic", "covariance", "shift"}
+UNIT_IN_THE_ROW = {"value", "sigma", "sigma_statistical", "sigma_systematic", "covariance", "shift", "difference"}
 READING = "reading"  # so ends a number in the unit of reading_unit in the same row
 TABLES = {table.name: table for table in all_tables()}
 

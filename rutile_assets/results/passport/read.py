@@ -64,6 +64,8 @@ class FilmRows:
         Rows of ``consistency`` and of notes, by table; without a table there is no key.
     stale : dict of str to list of str
         Reasons by asset.
+    verified : dict of int to dict
+        By result_id: when and how the number was last recomputed (view ``verified``).
     """
 
     growth_id: str
@@ -78,6 +80,7 @@ class FilmRows:
     flags: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     notes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     stale: dict[str, list[str]] = field(default_factory=dict)
+    verified: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -95,6 +98,7 @@ class FilmRows:
         shown = [
             own, across, said, sorted(self.flags), sorted(row["file_id"] for row in self.files),
             sorted(row["rejection_id"] for row in self.refused), sorted(self.stale.items()),
+            sorted((result_id, row["verified_at"], row["verdict"]) for result_id, row in self.verified.items()),
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(shown, default=str).encode()).hexdigest()[:20]
 
@@ -123,6 +127,10 @@ def read_films(
     )
     spread(f"SELECT * FROM rejected_files WHERE {_OF_FILMS}", lambda film, row: film.refused.append(row))
     spread(_NUMBERS, lambda film, row: film.numbers.append(row))
+    spread(
+        f"SELECT growth_id, result_id, verified_at, verdict, reason FROM verified WHERE {_OF_FILMS}",
+        lambda film, row: film.verified.update({row["result_id"]: row}),
+    )
     _add_lineage(lake, films, lake.rows(_ENTITIES, [wanted]))
     _add_effects(lake, films)
     for name in (*FLAG_TABLES, *NOTE_TABLES):

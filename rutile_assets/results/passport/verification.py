@@ -10,6 +10,7 @@ from rutile_assets.lake.home import Home
 from rutile_assets.lake.tables import Lake
 from rutile_assets.provenance.tolerance import FAILURES, VERDICTS
 from rutile_assets.results.passport.render import put, rendered
+from rutile_assets.results.passport.write import copy_assets
 
 PAGE = "verify.html"
 MOST_BEFORE = 60  # verifications that are listed
@@ -38,6 +39,7 @@ _ROWS = "SELECT verdict, count(*) AS n FROM lake.verification WHERE activity_id 
 
 def write_verification(lake: Lake, home: Home) -> Path:
     """Write reports/verify.html from the table ``verification`` and return where it stands."""
+    copy_assets(home)
     before = _verifications(lake)
     path = home.reports / PAGE
     values: dict[str, Any] = {"root": "", "before": before[1:], "newest": None, "snapshot": lake.snapshot()}

@@ -25,6 +25,7 @@ ASSETS = (
     "passport.css", "film.js", "index.js", "compare.js", "claims.js", "charts.js", "uPlot.iife.min.js", "uPlot.min.css",
     "uPlot.LICENSE",
 )  # fmt: skip
+WRITTEN_BY_COMMANDS = (("verify.html", "Verification"), ("diff.html", "What changed"))
 RECIPE = ("growth_log", "rheed", "growth")  # techniques whose numbers tell how the film was grown
 
 
@@ -96,7 +97,7 @@ def write_index(lake: Lake, home: Home) -> Path:
             "index.html", films=films, columns=INDEX_QUANTITIES, across=across, refused=refused,
             quantities=quantities, root="", figures=_figures(home.reports / "series"),
             is_simulated=any(film["origin"] == "simulated" for film in films), snapshot=lake.snapshot(),
-            pages=write_series_pages(lake, home),
+            pages=[*write_series_pages(lake, home), *_pages_there(home)],
         ),
     )  # fmt: skip
     put(
@@ -104,6 +105,11 @@ def write_index(lake: Lake, home: Home) -> Path:
         rendered("compare.html", films=[film["growth_id"] for film in films], root=""),
     )
     return path
+
+
+def _pages_there(home: Home) -> list[tuple[str, str]]:
+    """Return address and name of the pages that a command wrote."""
+    return [(name, title) for name, title in WRITTEN_BY_COMMANDS if (home.reports / name).is_file()]
 
 
 def copy_assets(home: Home) -> None:

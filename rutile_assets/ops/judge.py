@@ -1,0 +1,141 @@
+"""Judge a recomputation version by version: the verdict on each number and on the rows, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rutile_assets.ops.recompute import Key
+from rutile_assets.ops.recorded import Recorded
+from rutile_assets.provenance import verify as compare
+from rutile_assets.provenance.code_version import changed_parts
+from rutile_assets.provenance.film_asset import Asset
+from rutile_assets.provenance.tolerance import DIFFERS, NOT_IN_SAMPLE, NOT_RECOMPUTED, OUT_OF_DATE
+from rutile_assets.rooms import all_assets
+
+SENTENCES = 5  # of a list of reasons that are shown
+Row = dict[str, Any]
+
+
+class Judge:
+    """Judges one version after the other, upstream before downstream.
+
+    Parameters
+    ----------
+    recorded, again : Recorded
+        The lab's home, and the clean one after its recomputation.
+    failures, late : mapping
+        (film, asset) -> why it could not be computed, or why there is nothing to compare.
+    """
+
+    def __init__(
+        self, recorded: Recorded, again: Recorded, failures: Mapping[Key, str], late: Mapping[Key, str]
+    ) -> None:
+        """Read both homes once."""
+        self.recorded, self.again, self.failures, self.late = recorded, again, failures, late
+        self.assets = {asset.name: asset for asset in all_assets()}
+        self.made = {(row["growth_id"], row["asset"]): row for row in again.versions()}
+        self.numbers = compare.by_key(again.numbers())
+        self.environments = recorded.environments()
+        self.here = next(iter(again.environments().items()), ("", {"packages": {}}))
+        self.parts = recorded.code_parts() | again.code_parts()
+        self.changed: dict[Key, str] = {}
+        self.environment_notes: set[str] = set()
+
+    def rows(self, version: Row, numbers: Sequence[Row], *, is_chosen: bool) -> Iterator[Row]:
+        """Yield the rows of ``verification`` of one version."""
+        key = (version["growth_id"], version["asset"])
+        made = self.made.get(key)
+        if not is_chosen:
+            yield from self._without(version, numbers, NOT_IN_SAMPLE, "it rests on all films, and some are not here")
+        elif key in self.late:
+            yield from self._without(version, numbers, OUT_OF_DATE, self.late[key])
+        elif made is None:
+            yield from self._without(version, numbers, NOT_RECOMPUTED, self.failures.get(key, "it was not computed"))
+        else:
+            yield from self._with(version, made, numbers)
+
+    def _without(self, version: Row, numbers: Sequence[Row], verdict: str, reason: str) -> Iterator[Row]:
+        for number in (None, *numbers):
+            yield self._row(version, number, verdict=verdict, reason=reason)
+
+    def _with(self, version: Row, made: Row, numbers: Sequence[Row]) -> Iterator[Row]:
+        asset = self.assets[version["asset"]]
+        change = self._code_change(version, made, asset)
+        apart = compare.differences(self.environments[version["environment_id"]], self.here[1])
+        self.environment_notes.update(apart)
+        exact = asset.tolerance.is_bit_exact and not apart
+        said = {"tolerance": asset.tolerance.words(exact=exact), "code_version": made["code_version"]}
+        keys = compare.by_key(numbers)
+        found = self._rows_of(asset, version, made)
+        new = [key for key in self._keys_of(version) if key not in keys]
+        if new:
+            gone = compare.Comparison(
+                is_same=False, is_within=False, sentence=f"a number that was not there: {new[0][2]}"
+            )
+            found = compare.together([gone, found])
+        verdict = compare.verdict(found, exact=exact, code_changed=bool(change))
+        if verdict == DIFFERS and version["data_version"] == made["data_version"]:
+            found = compare.Comparison(
+                is_same=False, is_within=False,
+                sentence=f"the lake's rows are not those that were committed: {found.sentence}",
+            )  # fmt: skip
+        yield self._row(version, None, verdict=verdict, reason=_joined(change, found.sentence), **said)
+        for key, number in keys.items():
+            other = self.numbers.get(key)
+            found = compare.compare_number(number, other, asset.tolerance)
+            verdict = compare.verdict(found, exact=exact, code_changed=bool(change))
+            values = {} if other is None else {"value": other["value"], "sigma": other["sigma"]}
+            if other is not None:
+                values["difference"] = other["value"] - number["value"]
+            yield self._row(version, number, verdict=verdict, reason=_joined(change, found.sentence), **said, **values)
+
+    def _keys_of(self, version: Row) -> list[compare.NumberKey]:
+        """Return the numbers that the recomputation of a version made."""
+        film, asset = version["growth_id"], self.assets[version["asset"]]
+        return [
+            key
+            for key, row in self.numbers.items()
+            if key[0] == asset.name and (asset.spans_films or row["growth_id"] == film)
+        ]
+
+    def _rows_of(self, asset: Asset, version: Row, made: Row) -> compare.Comparison:
+        """Compare the rows of all tables of a version."""
+        found = []
+        for table in asset.writes:
+            left, left_names = self.recorded.table(table, version["entity_id"])
+            right, right_names = self.again.table(table, made["entity_id"])
+            readers = (self.recorded.read_array, self.again.read_array)
+            found.append(compare.compare_rows(table, left, right, (left_names, right_names), asset.tolerance, readers))
+        return compare.together(found)
+
+    def _code_change(self, version: Row, made: Row, asset: Asset) -> str:
+        """Name what of the code differs from what was recorded, of the asset or of what it reads; '' for nothing."""
+        key = (version["growth_id"], version["asset"])
+        if version["code_version"] != made["code_version"]:
+            then, now = (self.parts.get(row["code_version"], {}) for row in (version, made))
+            changes = changed_parts(then, now)
+            self.changed[key] = "code: " + "; ".join(changes[:SENTENCES])
+            if len(changes) > SENTENCES:
+                self.changed[key] += f" and {len(changes) - SENTENCES} more"
+        else:
+            films = [version["growth_id"]] if not asset.spans_films else [film for film, _ in self.changed]
+            above = next((name for name in asset.reads for film in films if (film, name) in self.changed), None)
+            if above is not None:
+                self.changed[key] = f"code of {above}, which it reads"
+        return self.changed.get(key, "")
+
+    def _row(self, version: Row, number: Row | None, *, verdict: str, reason: str, **said: Any) -> Row:
+        of = number or {}
+        return {
+            "entity_id": version["entity_id"], "result_id": of.get("result_id"), "asset": version["asset"],
+            "growth_id": of["growth_id"] if number is not None else version["growth_id"], "series": of.get("series"),
+            "quantity": of.get("quantity"), "subject": of.get("subject"), "unit": of.get("unit"), "value": None,
+            "sigma": None, "difference": None, "tolerance": "", "verdict": verdict, "reason": reason,
+            "environment_id": self.here[0] or version["environment_id"], "code_version": version["code_version"],
+            **said,
+        }  # fmt: skip
+
+
+def _joined(*sentences: str) -> str:
+    return "; ".join(sentence for sentence in sentences if sentence)
