@@ -13,6 +13,9 @@ from dagster import AssetExecutionContext
 from matplotlib.figure import Figure
 
 from rutile_assets.errors import RutileError
+from rutile_assets.ops.alerts import alert
+from rutile_assets.ops.alive import hold
+from rutile_assets.ops.attempts import note_cannot
 from rutile_assets.ops.house import House, open_house
 from rutile_assets.provenance.context import RunContext
 from rutile_assets.provenance.film import Films, Imprint
@@ -27,9 +30,11 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 FILMS = dg.DynamicPartitionsDefinition(name="films")
 RAW_FILES = "raw_files"
 FILM_PAGE = "film_page"
+INDEX_PAGE = "index_page"
 OWNERS = ["team:thin-films"]
 PNG_DPI = 110
 SENTENCES = 5  # that a check shows
+MOST_TOLD = 20  # that an alert holds
 TRIGGER_TAG = "rutile/trigger"
 LISTENERS: list[Callable[[str, str], None]] = []
 _RUNS: dict[str, RunContext] = {}
@@ -64,7 +69,7 @@ class HouseResource(dg.ConfigurableResource[Any]):
 def raw_files(context: AssetExecutionContext, house: HouseResource) -> Iterator[Any]:
     """Ingest the film's inbox folder."""
     opened = house.open()
-    run = _run_of(context)
+    run = _run_of(context, opened)
     refused: list[str] = []
     versions: dict[str, str] = {}
     for growth_id in context.partition_keys:
@@ -77,7 +82,8 @@ def raw_files(context: AssetExecutionContext, house: HouseResource) -> Iterator[
             [growth_id],
         )
         if not files:
-            raise dg.Failure(f"{growth_id}: no accepted file. " + " ".join(refused[:1]))
+            note_cannot(context.instance, context.run.run_id, RAW_FILES)
+            raise dg.Failure(f"{growth_id}: no accepted file. " + " ".join(refused[:1]), allow_retries=False)
         versions[growth_id] = " ".join(f["data_version"] for f in files)
         listing = "\n".join(f"| {f['original_path']} | {f['technique']} | {f['reader']} |" for f in files)
         context.add_asset_metadata(
@@ -88,24 +94,22 @@ def raw_files(context: AssetExecutionContext, house: HouseResource) -> Iterator[
             },
             partition_key=growth_id,
         )
+    if refused:
+        write_index(opened.lake, opened.home)  # it lists what was refused
+        told = refused[:MOST_TOLD] + [f"and {len(refused) - MOST_TOLD} more"] * (len(refused) > MOST_TOLD)
+        alert(opened.home, f"{', '.join(context.partition_keys[:3])}: {len(refused)} files refused", "\n".join(told))
     yield dg.MaterializeResult(data_version=_data_version(versions))
     yield dg.AssetCheckResult(
         check_name="files_accepted",
         passed=not refused,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(refused[:5]),
+        description="; ".join(refused[:SENTENCES]),
     )
 
 
 def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
-    """Return an asset as Dagster's definition of it: a partition for each film, or none where it spans films.
-
-    What spans films waits for runs in progress, so that a batch is computed once, and for no film that has nothing.
-    """
+    """Return an asset as Dagster's definition of it: a partition for each film, or none where it spans films."""
     upstream = [RAW_FILES] if asset.files else []
-    eager = dg.AutomationCondition.eager()
-    if asset.spans_films:
-        eager = eager.without(~dg.AutomationCondition.any_deps_missing())
 
     @dg.asset(
         name=asset.name,
@@ -119,7 +123,6 @@ def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
         pool=asset.pool,
         description=_described(asset),
         metadata={"dagster/column_schema": _schema(asset.writes[0]), "dagster/table_name": f"lake.{asset.name}"},
-        automation_condition=eager | dg.AutomationCondition.code_version_changed(),
         retry_policy=dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL),
         check_specs=[
             dg.AssetCheckSpec(
@@ -134,6 +137,7 @@ def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
     )
     def _asset(context: AssetExecutionContext, house: HouseResource) -> Iterator[Any]:
         opened = house.open()
+        run, tell = _run_of(context, opened), context.log.info
         versions: dict[str, str] = {}
         refused: list[str] = []
         warned: dict[str, list[str]] = {}
@@ -141,8 +145,9 @@ def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
         for growth_id in films:
             named = growth_id or "all films"
             try:
-                made = materialize(opened.lake, opened.home, asset, growth_id, _run_of(context), context.log.info)
+                made = materialize(opened.lake, opened.home, asset, growth_id, run, tell)
             except RutileError as fault:
+                note_cannot(context.instance, context.run.run_id, asset.name)
                 raise dg.Failure(f"{named}: {fault}", allow_retries=False) from fault
             versions[named] = made.data_version
             refused += [str(why) for _, why in made.outcome.rejected]
@@ -186,7 +191,6 @@ def film_page_asset(rooms: Sequence[Room]) -> dg.AssetsDefinition:
         kinds={"html"},
         owners=OWNERS,
         description="The film's page and the index of films: static HTML that opens from disk.",
-        automation_condition=dg.AutomationCondition.eager(),
     )
     def _page(context: AssetExecutionContext, house: HouseResource) -> Iterator[Any]:
         opened = house.open()
@@ -198,6 +202,28 @@ def film_page_asset(rooms: Sequence[Room]) -> dg.AssetsDefinition:
         yield dg.MaterializeResult()
 
     return _page
+
+
+def index_page_asset(rooms: Sequence[Room]) -> dg.AssetsDefinition:
+    """Return the asset that writes the index, and anew the pages whose content what spans films has changed."""
+    across = [asset.name for room in rooms for asset in room.assets if asset.spans_films]
+
+    @dg.asset(
+        name=INDEX_PAGE,
+        deps=across,
+        group_name="results",
+        kinds={"html"},
+        owners=OWNERS,
+        description="The index of films, and every film's page that the numbers across films have changed.",
+    )
+    def _index(context: AssetExecutionContext, house: HouseResource) -> dg.MaterializeResult[Any]:
+        opened = house.open()
+        written = write_pages(opened.lake, opened.home, rooms, everything=False)
+        index = write_index(opened.lake, opened.home)
+        metadata: dict[str, Any] = {"page": dg.MetadataValue.path(str(index)), "pages_written": len(written)}
+        return dg.MaterializeResult(metadata=metadata)
+
+    return _index
 
 
 def save_figure(house: House, asset: Asset, growth_id: str | None, figure: Figure, made: Materialized) -> bytes:
@@ -325,9 +351,10 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def _run_of(context: AssetExecutionContext) -> RunContext:
+def _run_of(context: AssetExecutionContext, house: House) -> RunContext:
     run_id = context.run.run_id
     if run_id not in _RUNS:
+        hold(house.home, run_id)
         tags = context.run.tags
         trigger = tags.get(TRIGGER_TAG) or _trigger_from(tags)
         _RUNS.clear()

@@ -15,15 +15,15 @@ import dagster as dg
 
 from rutile_assets.errors import InvalidRecord
 from rutile_assets.ops import catalog
+from rutile_assets.ops.alerts import failure_sentence
 from rutile_assets.ops.automation import across_films_job, build_definitions, film_job
-from rutile_assets.ops.catalog import FILM_PAGE, FILMS, TRIGGER_TAG
+from rutile_assets.ops.batches import batches, range_tags
+from rutile_assets.ops.catalog import FILM_PAGE, FILMS, INDEX_PAGE, TRIGGER_TAG
 from rutile_assets.ops.history import kept_open
 from rutile_assets.ops.house import House
+from rutile_assets.provenance.change import ASKED_FOR
 from rutile_assets.provenance.stale import Stale, stale_assets
-from rutile_assets.results.passport import write_index, write_pages
 from rutile_assets.rooms import ROOMS, all_assets
-
-SMALL_CAMPAIGN = 24  # up to here one run a film, so that the UI has each film's own plot; beyond, ranges of films
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def plan(
         rows = house.lake.rows("SELECT DISTINCT growth_id, asset FROM lake.entity WHERE kind = 'asset'")
         have = {(row["growth_id"], row["asset"]) for row in rows} | set(present)
         stale = [
-            present.get((film, asset.name), Stale(film, asset.name, ("asked for",)))
+            present.get((film, asset.name), Stale(film, asset.name, (ASKED_FOR,)))
             for film in wanted
             for asset in assets
             if (film, asset.name) in have
@@ -99,6 +99,10 @@ def run(house: House, work: Sequence[Stale], tell: Callable[[str, str], None] | 
     """
     instance = prepare_dagster(house)
     across = [stale.asset for stale in work if stale.growth_id is None]
+    needs: dict[str, list[str]] = {}
+    for stale in work:
+        if stale.growth_id is not None:
+            needs.setdefault(stale.growth_id, []).append(stale.asset)
     known = instance.get_dynamic_partitions(FILMS.name or "")
     instance.add_dynamic_partitions(FILMS.name or "", [f for f in house.films() if f not in known])
     failures: list[str] = []
@@ -117,7 +121,7 @@ def run(house: House, work: Sequence[Stale], tell: Callable[[str, str], None] | 
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 instance=instance,
                 partition_key=films[0] if len(films) == 1 else None,
-                tags={TRIGGER_TAG: "cli", **(_range(films) if len(films) > 1 else {})},
+                tags={TRIGGER_TAG: "cli", **(range_tags(films) if films else {})},
                 asset_selection=[dg.AssetKey(name) for name in assets],
                 raise_on_error=False,
                 run_id=run_id,
@@ -127,12 +131,10 @@ def run(house: House, work: Sequence[Stale], tell: Callable[[str, str], None] | 
 
     catalog.LISTENERS.append(computed)
     try:
-        for films, assets in _batches(work, instance.get_dynamic_partitions(FILMS.name or "")):
+        for films, assets in batches(needs, instance.get_dynamic_partitions(FILMS.name or "")):
             execute(film_job.name, films, (*assets, FILM_PAGE))
         if across:
-            execute(across_films_job.name, (), across)
-            write_pages(house.lake, house.home, ROOMS, everything=False)
-            write_index(house.lake, house.home)
+            execute(across_films_job.name, (), (*across, INDEX_PAGE))
     finally:
         catalog.LISTENERS.remove(computed)
     return RunReport(done, failures)
@@ -174,37 +176,5 @@ def _selected(select: str | None) -> set[str]:
     return chosen
 
 
-def _batches(work: Sequence[Stale], order: Sequence[str]) -> list[tuple[list[str], list[str]]]:
-    """Group films that need the same assets and stand side by side in Dagster's order of films."""
-    needs: dict[str, list[str]] = {}
-    for stale in work:
-        if stale.growth_id is not None:
-            needs.setdefault(stale.growth_id, []).append(stale.asset)
-    batches: list[tuple[list[str], list[str]]] = []
-    previous = -2
-    for position, film in enumerate(order):
-        if film not in needs:
-            continue
-        joins = len(needs) > SMALL_CAMPAIGN and position == previous + 1 and batches[-1][1] == needs[film]
-        if joins:
-            batches[-1][0].append(film)
-        else:
-            batches.append(([film], needs[film]))
-        previous = position
-    return batches
-
-
-def _range(films: Sequence[str]) -> dict[str, str]:
-    return {"dagster/asset_partition_range_start": films[0], "dagster/asset_partition_range_end": films[-1]}
-
-
 def _told(result: dg.ExecuteInProcessResult) -> list[str]:
-    failures = []
-    for event in result.all_events:
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            error = failure.error
-            data = failure.user_failure_data
-            text = (data.description if data else None) or (error.cause or error).message if error else "failed"
-            failures.append(f"{event.step_key}: {' '.join(str(text).split())}")
-    return failures
+    return [failure_sentence(event) for event in result.all_events if event.is_step_failure]
