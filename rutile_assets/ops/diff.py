@@ -88,8 +88,9 @@ def side_of(label: str, recorded: Recorded, failures: Mapping[Key, str] | None =
     files: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for row in recorded.files():
         files[row["growth_id"], row["technique"]][row["original_path"]] = row["data_version"]
+    versions = recorded.versions()
     return Side(
-        label, recorded.versions(), recorded.numbers(), recorded.parents(), recorded.code_parts(), files, failures or {}
+        label, versions, recorded.numbers(), recorded.parents(versions), recorded.code_parts(), files, failures or {}
     )
 
 

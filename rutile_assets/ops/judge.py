@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,8 +37,12 @@ class Judge:
         self.assets = {asset.name: asset for asset in all_assets()}
         self.made = {(row["growth_id"], row["asset"]): row for row in again.versions()}
         self.numbers = compare.by_key(again.numbers())
+        self.keys: dict[Key, list[compare.NumberKey]] = defaultdict(list)
+        for key, row in self.numbers.items():
+            self.keys[None if self.assets[key[0]].spans_films else row["growth_id"], key[0]].append(key)
         self.environments = recorded.environments()
-        self.here = next(iter(again.environments().items()), ("", {"packages": {}}))
+        nothing: Row = {"packages": {}}
+        self.here: tuple[str, Row] = next(iter(again.environments().items()), ("", nothing))
         self.parts = recorded.code_parts() | again.code_parts()
         self.changed: dict[Key, str] = {}
         self.environment_notes: set[str] = set()
@@ -68,7 +73,7 @@ class Judge:
         said = {"tolerance": asset.tolerance.words(exact=exact), "code_version": made["code_version"]}
         keys = compare.by_key(numbers)
         found = self._rows_of(asset, version, made)
-        new = [key for key in self._keys_of(version) if key not in keys]
+        new = [key for key in self.keys[version["growth_id"], asset.name] if key not in keys]
         if new:
             gone = compare.Comparison(
                 is_same=False, is_within=False, sentence=f"a number that was not there: {new[0][2]}"
@@ -89,15 +94,6 @@ class Judge:
             if other is not None:
                 values["difference"] = other["value"] - number["value"]
             yield self._row(version, number, verdict=verdict, reason=_joined(change, found.sentence), **said, **values)
-
-    def _keys_of(self, version: Row) -> list[compare.NumberKey]:
-        """Return the numbers that the recomputation of a version made."""
-        film, asset = version["growth_id"], self.assets[version["asset"]]
-        return [
-            key
-            for key, row in self.numbers.items()
-            if key[0] == asset.name and (asset.spans_films or row["growth_id"] == film)
-        ]
 
     def _rows_of(self, asset: Asset, version: Row, made: Row) -> compare.Comparison:
         """Compare the rows of all tables of a version."""
@@ -125,7 +121,7 @@ class Judge:
                 self.changed[key] = f"code of {above}, which it reads"
         return self.changed.get(key, "")
 
-    def _row(self, version: Row, number: Row | None, *, verdict: str, reason: str, **said: Any) -> Row:
+    def _row(self, version: Row, number: Mapping[str, Any] | None, *, verdict: str, reason: str, **said: Any) -> Row:
         of = number or {}
         return {
             "entity_id": version["entity_id"], "result_id": of.get("result_id"), "asset": version["asset"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -91,7 +92,7 @@ def recompute(
         One film's failure does not stop another film. The caller closes the lake.
     """
     films = sorted(film for film in wanted if film is not None)
-    files = {film: [] for film in films} | _by_film(originals(house.lake, house.home, films))
+    files = _by_film(films, originals(house.lake, house.home, films))
     home = Home.find(folder)
     home.settings_file.write_text(yaml.safe_dump(_written(settings)), encoding="utf-8")
     clean = open_clean(home.root)
@@ -115,7 +116,11 @@ def recompute(
         ):
             running = {pool.submit(_in_process, home.root, f, files[f], list(wanted[f])): f for f in films}
             for finished in as_completed(running):
-                keep(running[finished], finished.result())
+                try:
+                    keep(running[finished], finished.result())
+                except BrokenProcessPool:
+                    died = "its process died; with too little memory try fewer --processes"
+                    keep(running[finished], ([], dict.fromkeys(wanted[running[finished]], died)))
     run = RunContext("cli")
     for asset in _named(wanted.get(None, ())):
         _compute(clean, asset, None, run, failures)
@@ -187,10 +192,10 @@ def _named(names: Sequence[str]) -> list[Asset]:
     return [asset for asset in all_assets() if asset.name in names]
 
 
-def _by_film(files: Sequence[Original]) -> dict[str, list[Original]]:
-    by_film: dict[str, list[Original]] = {}
+def _by_film(films: Sequence[str], files: Sequence[Original]) -> dict[str, list[Original]]:
+    by_film: dict[str, list[Original]] = {film: [] for film in films}
     for file in files:
-        by_film.setdefault(file.growth_id, []).append(file)
+        by_film[file.growth_id].append(file)
     return by_film
 
 

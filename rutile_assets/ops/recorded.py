@@ -20,18 +20,20 @@ _VERSIONS = """
     SELECT entity.entity_id, entity.asset, entity.growth_id, entity.data_version, activity.activity_id,
         activity.code_version, activity.parameters, activity.started_at, run.environment_id, run.git_commit
     FROM lake.entity INNER JOIN lake.activity USING (activity_id) INNER JOIN lake.run USING (run_id)
-    WHERE entity.kind = 'asset'
+    WHERE entity.kind = 'asset' AND {here}
     QUALIFY entity.entity_id = max(entity.entity_id) OVER (PARTITION BY entity.asset, entity.growth_id)
     ORDER BY entity.growth_id, entity.entity_id
 """
 _NUMBERS = """
     SELECT results.*, entity.asset FROM results INNER JOIN lake.entity AS entity USING (entity_id)
-    WHERE results.is_current ORDER BY results.result_id
+    WHERE results.is_current AND {here} ORDER BY results.result_id
 """
+_OF_FILMS = "(entity.growth_id IS NULL OR entity.growth_id IN (SELECT unnest(?::VARCHAR[])))"
 _MADE_FROM = """
     SELECT edge.child, parent.kind, parent.asset, parent.growth_id, parent.data_version, raw_file.original_path
     FROM lake.edge INNER JOIN lake.entity AS parent ON edge.parent = parent.entity_id
     LEFT JOIN lake.raw_file AS raw_file ON parent.entity_id = raw_file.file_id
+    WHERE edge.child IN (SELECT unnest(?::BIGINT[]))
 """
 
 
@@ -61,20 +63,25 @@ class Recorded:
         found: list[dict[str, Any]] = fetch(self._connection, sql, values).to_pylist()
         return found
 
-    def versions(self) -> list[dict[str, Any]]:
-        """Return the newest version of each asset of each film, and of what spans films, with its activity."""
-        return [{**row, "parameters": json.loads(row["parameters"])} for row in self.rows(_VERSIONS)]
+    def versions(self, films: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Return the newest version of each asset of these films, or of all, and of what spans films."""
+        return [{**row, "parameters": json.loads(row["parameters"])} for row in self._of(_VERSIONS, films)]
 
-    def numbers(self) -> list[dict[str, Any]]:
-        """Return every current number with its asset, in the order in which they were made."""
-        return self.rows(_NUMBERS)
+    def numbers(self, films: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Return the current numbers of these films, or of all, and of what spans films, as they were made."""
+        return self._of(_NUMBERS, films)
 
-    def parents(self) -> dict[int, list[dict[str, Any]]]:
+    def parents(self, versions: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
         """Return what each version was made from, files with their paths."""
         found: dict[int, list[dict[str, Any]]] = {}
-        for row in self.rows(_MADE_FROM):
+        for row in self.rows(_MADE_FROM, [[version["entity_id"] for version in versions]]):
             found.setdefault(row["child"], []).append(row)
         return found
+
+    def _of(self, question: str, films: Sequence[str] | None) -> list[dict[str, Any]]:
+        if films is None:
+            return self.rows(question.format(here="TRUE"))
+        return self.rows(question.format(here=_OF_FILMS), [list(films)])
 
     def files(self) -> list[dict[str, Any]]:
         """Return the current raw files."""

@@ -148,10 +148,10 @@ def verify(
     try:
         known = sorted({row["growth_id"] for row in recorded.files()})
         films = scope.chosen(known)
-        versions = recorded.versions()
-        numbers = recorded.numbers()
+        some = None if films == known else films
+        versions, numbers = recorded.versions(some), recorded.numbers(some)
         wanted = _wanted(scope, films, films == known, versions, numbers)
-        late = _out_of_date(recorded, versions, {asset.name: asset for asset in all_assets()})
+        late = _out_of_date(recorded, versions, wanted)
         objects, broken = _check_vault(house, recorded, films, everything=films == known and scope.quantity is None)
         settings = {(row["growth_id"], row["asset"]): row["parameters"] for row in versions}
         with clean_home(house) as folder:
@@ -202,35 +202,52 @@ def _computable(wanted: Mapping[str | None, Sequence[str]], late: Mapping[Key, s
     return {film: [name for name in names if (film, name) not in late] for film, names in wanted.items()}
 
 
-def _out_of_date(recorded: Recorded, versions: Sequence[Row], assets: Mapping[str, Asset]) -> dict[Key, str]:
+def _out_of_date(
+    recorded: Recorded, versions: Sequence[Row], wanted: Mapping[str | None, Sequence[str]]
+) -> dict[Key, str]:
     """Return the versions that were made from other files or other upstream data than there are now, and why."""
-    current = {(row["growth_id"], row["asset"]): row["data_version"] for row in versions}
-    now: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    order = {asset.name: (place, asset) for place, asset in enumerate(all_assets())}
+    judged = [row for row in versions if row["growth_id"] in wanted]
+    current: dict[str, dict[str | None, str]] = defaultdict(dict)
+    for row in judged:
+        current[row["asset"]][row["growth_id"]] = row["data_version"]
+    now: dict[Key, dict[str, str]] = defaultdict(dict)
     for row in recorded.files():
         now[row["growth_id"], row["technique"]][row["original_path"]] = row["data_version"]
-    parents = recorded.parents()
+    parents = recorded.parents(judged)
     late: dict[Key, str] = {}
-    order = {asset.name: place for place, asset in enumerate(all_assets())}
-    for row in sorted(versions, key=lambda row: order.get(row["asset"], 0)):
-        film, asset = row["growth_id"], assets.get(row["asset"])
-        if asset is None:
-            late[film, row["asset"]] = "this release has no such asset"
-            continue
-        above = parents.get(row["entity_id"], [])
-        files = {p["original_path"]: p["data_version"] for p in above if p["kind"] == "raw_file"}
-        if asset.files is not None and files != now[film or "", asset.files]:
-            late[film, asset.name] = "its files have changed since; rutile run computes it anew"
-            continue
-        made_from = {(p["growth_id"], p["asset"]): p["data_version"] for p in above if p["kind"] == "asset"}
-        for key, version in current.items():
-            if key[1] in asset.reads and (asset.spans_films or key[0] == film):
-                if key in late:
-                    late[film, asset.name] = f"{key[1]} of {key[0] or 'all films'} is out of date"
-                elif made_from.get(key) != version:
-                    late[film, asset.name] = (
-                        f"{key[1]} of {key[0] or 'all films'} is newer; rutile run computes it anew"
-                    )
+    for row in judged:
+        if row["asset"] not in order:
+            late[row["growth_id"], row["asset"]] = "this release has no such asset"
+    known = [row for row in judged if row["asset"] in order]
+    for row in sorted(known, key=lambda row: order[row["asset"]][0]):
+        why = _why_late(row, order[row["asset"]][1], parents.get(row["entity_id"], []), now, current, late)
+        if why is not None:
+            late[row["growth_id"], row["asset"]] = why
     return late
+
+
+def _why_late(
+    version: Row,
+    asset: Asset,
+    above: Sequence[Row],
+    now: Mapping[Key, Mapping[str, str]],
+    current: Mapping[str, Mapping[str | None, str]],
+    late: Mapping[Key, str],
+) -> str | None:
+    film = version["growth_id"]
+    files = {row["original_path"]: row["data_version"] for row in above if row["kind"] == "raw_file"}
+    if asset.files is not None and files != now.get((film, asset.files), {}):
+        return "its files have changed since; rutile run computes it anew"
+    made_from = {(row["growth_id"], row["asset"]): row["data_version"] for row in above if row["kind"] == "asset"}
+    for name in asset.reads:
+        upstream = current.get(name, {})
+        for of in upstream if asset.spans_films else [film] if film in upstream else []:
+            if (of, name) in late:
+                return f"{name} of {of or 'all films'} is out of date"
+            if made_from.get((of, name)) != upstream[of]:
+                return f"{name} of {of or 'all films'} is newer; rutile run computes it anew"
+    return None
 
 
 def _check_vault(house: House, recorded: Recorded, films: Sequence[str], *, everything: bool) -> tuple[int, list[str]]:
