@@ -9,6 +9,7 @@ import click
 
 from rutile_assets import __version__
 from rutile_assets.commands import campaign, lake
+from rutile_assets.commands.figures import figures
 from rutile_assets.commands.pages import pages
 from rutile_assets.commands.printing import PATH, stop
 from rutile_assets.commands.trace import trace
@@ -58,6 +59,7 @@ COMMANDS = (
     lake.doctor,
     trace,
     pages,
+    figures,
     campaign.simulate,
     campaign.score,
     campaign.demo,

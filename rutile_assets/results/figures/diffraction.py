@@ -24,7 +24,7 @@ from rutile_assets.results.figures.panel import (
     spelled,
     stack_words,
 )
-from rutile_assets.results.figures.style import GREY, VERMILION, log_ticks, scale_bar
+from rutile_assets.results.figures.style import GREY, VERMILION, log_ticks, nice_length, scale_bar
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,7 +32,6 @@ TITLE = "θ-2θ scan with its model, and the surface by AFM"
 ASSETS = ("growth", "xrd_fit", "afm_image", "afm_roughness")
 THICKNESS_NM = 3.8
 GAP = 5.0  # steps of the scan: what is wider was masked
-NICE_NM = (50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
 
 
 def diffraction(films: Films) -> Panel:
@@ -114,7 +113,9 @@ def _draw_scan(axes: Axes, curve: pd.DataFrame) -> None:
     log_ticks(axes.yaxis)
     axes.margins(x=0.01)
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
-    axes.legend(loc="upper right", markerscale=2.5)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, 8.0 * high)
+    axes.legend(loc="upper right", ncols=2, markerscale=2.5, columnspacing=0.8, handletextpad=0.4)
 
 
 def _draw_surface(host: FigureBase, axes: Axes, surface: dict[str, Any]) -> None:
@@ -125,7 +126,7 @@ def _draw_surface(host: FigureBase, axes: Axes, surface: dict[str, Any]) -> None
     )
     axes.set(xticks=[], yticks=[])
     axes.set_title(surface["sq"])
-    length = max([nm for nm in NICE_NM if nm <= 0.4 * wide] or [NICE_NM[0]])
+    length = nice_length(wide)
     label = f"{length / 1e3:g} µm" if length >= 1e3 else f"{length:g} nm"
     scale_bar(axes, length, label, width=wide, height=high)
     host.colorbar(drawn, ax=axes, label="Height (nm)", shrink=0.62, aspect=16, pad=0.03)

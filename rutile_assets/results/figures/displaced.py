@@ -19,7 +19,7 @@ from rutile_assets.provenance.film import Films
 from rutile_assets.results.claims_paper import CAPPED
 from rutile_assets.results.displaced_image import fitted_image
 from rutile_assets.results.figures.panel import Panel, digest_of, lacking, nearest_film, simulated, stack_words
-from rutile_assets.results.figures.style import BLACK, ELEMENTS, GREY, ORANGE, YELLOW, scale_bar
+from rutile_assets.results.figures.style import BLACK, ELEMENTS, GREY, ORANGE, YELLOW, nice_length, scale_bar
 from rutile_assets.results.passport.numbers import measured
 
 FloatArray = npt.NDArray[np.float64]
@@ -27,8 +27,7 @@ FloatArray = npt.NDArray[np.float64]
 ASSETS = ("growth", "atom_column", "displacement_plane")
 LACKS = "No image whose atom columns tell displacements."
 THICKNESS_NM = 3.8
-ARROW_NM_PER_PM = 0.02
-KEY_PM = 10.0
+LONGEST_ARROW_NM = 0.3  # a little less than from plane to plane
 TWO_SIDED_95 = 1.96
 DRAWN_TIMES = 12.0  # how much longer than in the crystal the schematic draws displacements
 NAMES = {"ptychography": "phase of the ptychographic reconstruction", "haadf": "HAADF image"}
@@ -81,7 +80,7 @@ def columns_with_arrows(films: Films) -> Panel:
     rows = films.table_of("atom_column", shown.growth_id)
     rows = rows[(rows.file_id == shown.fit["file_id"]) & (rows.image_kind == shown.kind)]
     at, moved = _arrows(films, rows, shown.fit)
-    largest = float(np.hypot(*moved.T).max()) / ARROW_NM_PER_PM
+    largest = float(np.hypot(*moved.T).max())
     sign = "" if shown.fit["has_known_sign"] else " Which way is outwards is not known."
     caption = (
         f"Left: {NAMES[shown.kind]} of {shown.growth_id}, {stack_words(films, shown.growth_id)} (110), nominal, along"
@@ -127,7 +126,8 @@ def schematic_panel(films: Films) -> Panel:
     seen = int(sum(_is_seen(row) for row in shown.planes.to_dict("records")))
     caption = (
         f"Cations and their oxygens, plane by plane, displacements less the null drawn {DRAWN_TIMES:.0f} times"
-        f" enlarged; arrows: electrical dipoles of the {seen} planes whose 95 % band leaves out the null."
+        f" enlarged, height and width on scales of their own; arrows: electrical dipoles of the {seen} planes whose 95 %"
+        " band leaves out the null."
     )
     alt = f"Schematic of {len(shown.planes)} planes; {seen} carry an arrow."
     return Panel(
@@ -144,12 +144,12 @@ def _chance(row: Mapping[Any, Any]) -> str:
 
 
 def _arrows(films: Films, rows: pd.DataFrame, fit: Mapping[Any, Any]) -> tuple[FloatArray, FloatArray]:
-    """Return where cations stand, and how far their arrows reach, (N, 2) y, x in the image [nm]."""
+    """Return where cations stand [nm], and how far they are displaced [pm], (N, 2) y, x in the image."""
     fitted = fitted_image(rows, fit, films.array)
     found = octahedra(fitted.columns, fitted.frame)
     both = [displacements(fitted.columns, found, fitted.frame, axis).value_pm for axis in (0, 1)]
     moved = np.stack(both, axis=1) @ np.linalg.inv(fitted.frame.to_crystal).T
-    return 0.1 * fitted.columns.positions_angstrom[found.cation], ARROW_NM_PER_PM * moved
+    return 0.1 * fitted.columns.positions_angstrom[found.cation], moved
 
 
 def _draw_columns(
@@ -165,18 +165,23 @@ def _draw_columns(
         if shown.fit["plane_step_y_nm"] > 0:
             axes.invert_yaxis()  # outwards is up
         axes.set(xticks=[], yticks=[])
+        axes.autoscale(False)
         _interfaces(axes, rows, shown)
-        axes.set_xlim(extent[0], extent[1])
     half = rows[rows.column_x_nm.astype(float) > extent[0] + 0.5 * wide]
     for element, colour in ELEMENTS.items():
         some = half[half.element == element]
         left.plot(some.column_x_nm.astype(float), some.column_y_nm.astype(float), "o", ms=1.6, mew=0, color=colour)
+    largest = float(np.hypot(*moved.T).max())
+    nm_per_pm = LONGEST_ARROW_NM / largest
     right.quiver(
-        at[:, 1], at[:, 0], moved[:, 1], moved[:, 0], angles="xy", scale_units="xy", scale=1.0, color=YELLOW,
+        at[:, 1], at[:, 0], nm_per_pm * moved[:, 1], nm_per_pm * moved[:, 0], angles="xy", scale_units="xy", scale=1.0,
+        color=YELLOW,
         width=0.008, headwidth=3.5, headlength=4.0, headaxislength=3.6,
     )  # fmt: skip
-    scale_bar(left, 1.0, "1 nm", width=wide, height=high)
-    scale_bar(right, KEY_PM * ARROW_NM_PER_PM, f"{KEY_PM:g} pm", width=wide, height=high)
+    length = nice_length(wide)
+    scale_bar(left, length, f"{length:g} nm", width=wide, height=high)
+    key = nice_length(2.5 * largest)
+    scale_bar(right, key * nm_per_pm, f"{key:g} pm", width=wide, height=high)
 
 
 def _interfaces(axes: Axes, rows: pd.DataFrame, shown: Shown) -> None:
@@ -264,7 +269,7 @@ def draw_planes(axes: Axes, planes: pd.DataFrame, *, size: float) -> None:
             length = np.sign(left) * max(abs(left) / largest, 0.25) * spacing
             axes.annotate(
                 "", (2.0 * spacing, height + length / 2.0), (2.0 * spacing, height - length / 2.0),
-                arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 1.2, "mutation_scale": 1.3 * size},
+                arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 1.2, "mutation_scale": 1.1 * size, "shrinkA": 0, "shrinkB": 0},
             )  # fmt: skip
     axes.set_xlim(-0.3, 2.6 * spacing)
     axes.set_xticks([])

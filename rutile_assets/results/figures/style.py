@@ -89,6 +89,12 @@ def say(host: FigureBase, words: str) -> None:
     axes.text(0.5, 0.5, words, ha="center", va="center", color=GREY, wrap=True, transform=axes.transAxes)
 
 
+def nice_length(width: float) -> float:
+    """Return the longest 1, 2 or 5 times a power of ten that is at most two fifths of a width, in its unit."""
+    power = 10.0 ** np.floor(np.log10(0.4 * width))
+    return float(max(step * power for step in (1.0, 2.0, 5.0) if step * power <= 0.4 * width))
+
+
 def scale_bar(axes: Axes, length: float, label: str, *, width: float, height: float) -> None:
     """Draw a bar of a length in the axes' unit at the lower left of an image so wide and high, with its label."""
     low, high = axes.get_ylim()

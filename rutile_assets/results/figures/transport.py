@@ -182,9 +182,6 @@ def _draw_extremum(
 ) -> None:
     column, curve_column, label, scale, told = drawn
     colour = COLOURS[series]
-    if pd.notna(one[place]):
-        at, std = float(one[place]), float(one[f"{place}_std"])
-        axes.axvspan(at - std, at + std, color=GREEN, alpha=0.25, lw=0)
     if not curve.empty:
         axes.plot(curve.curve_thickness_nm.astype(float), scale * curve[curve_column].astype(float), color=colour)
     axes.errorbar(
@@ -194,7 +191,9 @@ def _draw_extremum(
     )  # fmt: skip
     low, high = axes.get_ylim()
     if pd.notna(one[place]):
-        axes.vlines(float(one[place]), low, high, color=GREEN, lw=0.8, ls=":")
+        at, std = float(one[place]), float(one[f"{place}_std"])
+        axes.fill_between([at - std, at + std], low, high, color=GREEN, alpha=0.25, lw=0)
+        axes.vlines(at, low, high, color=GREEN, lw=0.8, ls=":")
     axes.set(xlabel="RuO₂ thickness (nm)", ylabel=label, ylim=(low, high + 0.28 * (high - low)))
     axes.set_xlim(0.0, None)
     axes.text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def work_function(films: Films) -> Panel:
     here = samples[(samples.series == series) | (samples.film_thickness_nm == 0.0)]
     here = here[here.work_function_kpfm_ev.notna()].sort_values("film_thickness_nm")
     spectra = _photoelectrons(films, here)
-    shared = float(np.sqrt(np.median(np.maximum(_shared_variance(here), 0.0))))
+    shared = shared_ev(here)
     caption = _caption(series, fit, shared, has_spectra=not spectra.empty)
     shown = tuple(sorted(here.growth_id))
     alt = (
@@ -45,7 +46,7 @@ def work_function(films: Films) -> Panel:
     )
     return Panel(
         TITLE, ASSETS, caption, alt, shown, simulated(films, shown), digest_of(here, curve, spectra, caption),
-        lambda host: _draw(host, series, here, curve, spectra, fit, shared),
+        lambda host: draw_work_function(host, series, here, curve, spectra, fit, shared),
     )  # fmt: skip
 
 
@@ -59,9 +60,10 @@ def _photoelectrons(films: Films, here: pd.DataFrame) -> pd.DataFrame:
     return found.merge(here[["growth_id", "film_thickness_nm"]], on="growth_id").sort_values("growth_id")
 
 
-def _shared_variance(here: pd.DataFrame) -> pd.Series[float]:
-    """Return the variance that the samples share [eV^2]."""
-    return here.work_function_kpfm_ev_std.astype(float) ** 2 - here.work_function_own_ev.astype(float) ** 2
+def shared_ev(here: pd.DataFrame) -> float:
+    """Return the one sigma that moves all samples of ``work_function`` together [eV]."""
+    whole, own = here.work_function_kpfm_ev_std.astype(float), here.work_function_own_ev.astype(float)
+    return float(np.sqrt(np.median(np.maximum(whole**2 - own**2, 0.0))))
 
 
 def _peak(fit: dict[Any, Any]) -> str:
@@ -91,15 +93,32 @@ def _caption(series: str, fit: dict[Any, Any], shared: float, *, has_spectra: bo
     return "".join(parts) + "."
 
 
-def _draw(
+def draw_work_function(
     host: FigureBase,
     series: str,
     here: pd.DataFrame,
     curve: pd.DataFrame,
     spectra: pd.DataFrame,
-    fit: dict[Any, Any],
+    fit: Mapping[Any, Any],
     shared: float,
 ) -> None:
+    """Draw a series' work function against thickness and, where it has a peak, what lies over its bands.
+
+    Parameters
+    ----------
+    host : FigureBase
+        A figure, or a part of one.
+    series : str
+        As in ``work_function``.
+    here, curve : DataFrame
+        Rows of ``work_function`` and of ``work_function_curve``.
+    spectra : DataFrame
+        The samples' own photoelectrons: ``film_thickness_nm``, ``value`` and ``sigma`` [eV]; may be empty.
+    fit : mapping
+        The row of ``work_function_fit`` of the averaged curve.
+    shared : float
+        One sigma that moves all samples together [eV].
+    """
     if not fit["has_peak"]:
         upper = host.subplots()
         upper.set_xlabel("RuO₂ thickness (nm)")
