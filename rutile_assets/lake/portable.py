@@ -9,15 +9,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as arrow
 
-from rutile_assets.table import Column, Table
+from rutile_assets.table import Table
 
-RAW_BYTES = Table(
-    "raw_bytes",
-    "The raw files themselves.",
-    "one distinct file content",
-    ("sha256",),
-    (Column("sha256", "text", "sha256 of the file's bytes: its name in the vault"),),
-)
 _VIEW = re.compile(r"CREATE OR REPLACE VIEW memory\.main\.(\w+)")
 
 
@@ -52,9 +45,9 @@ def write_database(
         str(out), config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"}
     )
     try:
+        connection.begin()
+        connection.execute(";\n".join(statement for table in declared for statement in table.sql("main")))
         for table in declared:
-            for statement in table.sql("main"):
-                connection.execute(statement)
             if table.name in tables:
                 connection.register("incoming", tables[table.name])
                 connection.execute(f'INSERT INTO main."{table.name}" BY NAME SELECT * FROM incoming')
@@ -64,6 +57,7 @@ def write_database(
             connection.execute("COMMENT ON TABLE main.raw_bytes IS 'The raw files themselves, by their sha256.'")
             for sha256, path in raw:
                 connection.execute("INSERT INTO main.raw_bytes VALUES (?, ?)", [sha256, path.read_bytes()])
+        connection.commit()
         left_out = _put_views(connection, views)
         connection.execute("CHECKPOINT")
     finally:

@@ -21,7 +21,6 @@ from rutile_assets.provenance.crate import rows as crate_rows
 from rutile_assets.provenance.crate.opened import Opened, opened
 from rutile_assets.provenance.crate.pictures import check_picture
 from rutile_assets.provenance.crate.rows import Frames
-from rutile_assets.provenance.crate.selection import place_of
 from rutile_assets.provenance.materialize import figure_path, record_code
 
 # files and code are here once whoever brought them; the other tables get rows of their own
@@ -104,13 +103,25 @@ def take_in(
     clock = time.perf_counter()
     try:
         with opened(path, home.scratch) as crate:
-            taking = _chosen(lake, home, crate, prefix)
+            taking = _examined(lake, home, crate, prefix)
             _store(home, crate, taking, tell)
             return _commit(lake, home, crate, taking, run, path, clock)
     except RutileError as fault:
         _record_refusal(lake, run, path, fault, time.perf_counter() - clock)
         where = path.name if fault.path is None else f"{path.name}: {fault.path}"
         raise type(fault)(fault.found, fault.expected, fault.what_to_do, where) from fault
+
+
+def _examined(lake: Lake, home: Home, crate: Opened, prefix: str) -> _Taking:
+    try:
+        return _chosen(lake, home, crate, prefix)
+    except RutileError:
+        raise
+    except Exception as fault:  # rows of strangers must not end in a traceback
+        raise WrongContent(
+            f"rows that the import fails on ({type(fault).__name__})", "rows as rutile export writes them",
+            "Report it with the crate.",
+        ) from fault  # fmt: skip
 
 
 def _chosen(lake: Lake, home: Home, crate: Opened, prefix: str) -> _Taking:
@@ -126,12 +137,7 @@ def _chosen(lake: Lake, home: Home, crate: Opened, prefix: str) -> _Taking:
     kept = crate_rows.restricted(frames, films, across=across)
     if not films:
         return _Taking({}, {}, tuple(names[film] for film in known), False, {}, ())
-    newest = raw.groupby(["growth_id", "original_path"]).file_id.transform("max")
-    places = {
-        int(row["file_id"]): place_of(row, is_newest=int(row["file_id"]) == last)
-        for row, last in zip(crate_rows.records(raw), newest, strict=True)
-        if not row["is_withdrawn"]
-    }
+    places = crate_rows.places_of(raw)
     crate_rows.check(kept, crate.hashes, places)
     return _Taking(
         crate_rows.renamed(kept, lake.tables, films), films, tuple(names[film] for film in known), across,

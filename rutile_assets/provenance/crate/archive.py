@@ -14,7 +14,7 @@ from rutile_assets.provenance.crate.parts import METADATA
 MAX_MEMBERS = 200_000
 MAX_UNPACKED_BYTES = 256 * 1024**3
 MAX_RATIO = 500
-FREE_BYTES = 64 * 1024**2  # below this an extreme ratio does no harm
+FREE_BYTES = 4 * 1024**2  # below this an extreme ratio does no harm
 MAX_DEPTH = 32
 _CHUNK = 1 << 20
 _BEGINNING = (1980, 1, 1, 0, 0, 0)

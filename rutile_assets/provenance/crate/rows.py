@@ -16,7 +16,7 @@ from pyarrow import compute, parquet
 from rutile_assets.errors import InvalidRecord, UnreadableFile, WrongContent
 from rutile_assets.provenance.code_version import CodeVersion
 from rutile_assets.provenance.crate.opened import Opened
-from rutile_assets.provenance.crate.selection import OUTSIDE
+from rutile_assets.provenance.crate.selection import OUTSIDE, place_of
 from rutile_assets.provenance.crate.write import array_columns, table_path
 from rutile_assets.table import TYPES, Table
 
@@ -54,9 +54,6 @@ def read_rows(crate: Opened, declared: Mapping[str, Table]) -> Frames:
     for name in ("entity", "raw_file", "activity", "run"):
         if name not in frames:
             raise WrongContent(f"a crate without {name}", "at least one film with files", _AGAIN, table_path(name))
-    for name, columns in _JSON.items():
-        for column in columns:
-            _check_json(frames, name, column)
     return frames
 
 
@@ -108,6 +105,16 @@ def _check_json(frames: Frames, name: str, column: str) -> None:
             said = None
         if not isinstance(said, dict):
             raise WrongContent(f"{column} {str(text)[:40]!r}", "a JSON object", _AGAIN, table_path(name))
+
+
+def places_of(raw: pd.DataFrame) -> dict[int, str]:
+    """Return where each raw file stands in the crate, by file_id; a withdrawn file, nowhere."""
+    newest = raw.groupby(["growth_id", "original_path"]).file_id.transform("max")
+    return {
+        int(row["file_id"]): place_of(row, is_newest=int(row["file_id"]) == last)
+        for row, last in zip(records(raw), newest, strict=True)
+        if not row["is_withdrawn"]
+    }
 
 
 def is_closed(frames: Frames) -> bool:
@@ -169,6 +176,9 @@ def check(frames: Frames, hashes: Mapping[str, str], places: Mapping[int, str]) 
         A name that is none, a file without bytes, an id that nothing has, a circle in the lineage, code whose digest
         is another.
     """
+    for name in ("raw_file", "entity", "activity", "run"):
+        if name not in frames:
+            raise WrongContent(f"films without {name}", "films with files and lineage", _AGAIN, table_path(name))
     files = frames["raw_file"]
     for growth_id in pd.concat([files.growth_id, frames["entity"].growth_id]).dropna().unique():
         if not FILM.fullmatch(growth_id):
@@ -185,6 +195,9 @@ def check(frames: Frames, hashes: Mapping[str, str], places: Mapping[int, str]) 
                 f"a file with sha256 {str(hashes.get(place))[:12]}", f"{row['sha256'][:12]}, as its record says",
                 _AGAIN, place,
             )  # fmt: skip
+    for name, columns in _JSON.items():
+        for column in columns:
+            _check_json(frames, name, column)
     for code in records(frames["code"]) if "code" in frames else ():
         if CodeVersion("", json.loads(code["parts"])).joined([]).digest != code["code_version"]:
             raise WrongContent(f"code {code['code_version']}", "parts with this digest", _AGAIN, table_path("code"))
@@ -211,8 +224,10 @@ def _check_references(frames: Frames) -> None:
         if lost:
             raise WrongContent(f"{column} {lost[0]} of {child}", f"a row of {parent}", _AGAIN, table_path(child))
     ours = frames["entity"][frames["entity"].kind == "raw_file"].entity_id
-    if not ours.isin(frames["raw_file"].file_id).all():
-        raise WrongContent("a raw file without its record", "a row of raw_file", _AGAIN, table_path("entity"))
+    files = frames["raw_file"]
+    standing = files[~files.is_withdrawn.astype(bool)].file_id
+    if not ours.isin(files.file_id).all() or not standing.isin(ours).all():
+        raise WrongContent("a raw file without its record", "one of each", _AGAIN, table_path("entity"))
 
 
 def _check_no_circle(frames: Frames) -> None:

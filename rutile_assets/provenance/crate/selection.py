@@ -215,6 +215,8 @@ def _ancestors(edges: Iterable[tuple[int, int, str]]) -> Any:
 def _put_data(lake: Lake, put: Any, ids: list[int], films: list[str], *, is_closed: bool) -> None:
     """Put the rows of the tables that assets write, and of those that people write about a film, and the results."""
     done = {table.name for table in PROVENANCE_TABLES} - {"result", "verification"}
+    named = lake.rows(f"SELECT DISTINCT asset FROM lake.entity WHERE entity_id {_IDS} AND kind = 'asset'", [ids])
+    made = {row["asset"] for row in named}
     series = [
         row["series"] for row in lake.rows(f"SELECT DISTINCT series FROM lake.growth WHERE growth_id {_FILMS}", [films])
     ]
@@ -223,6 +225,8 @@ def _put_data(lake: Lake, put: Any, ids: list[int], films: list[str], *, is_clos
         if name in done:
             continue
         if "entity_id" in columns:
+            if name not in ("result", "verification") and not any(name == a or name.startswith(f"{a}_") for a in made):
+                continue
             sql = f'SELECT * FROM lake."{name}" WHERE entity_id {_IDS}'
             values: list[object] = [ids]
             if not is_closed:
