@@ -9,10 +9,14 @@ import click
 
 from rutile_assets import __version__
 from rutile_assets.commands import campaign, lake
+from rutile_assets.commands.crate import export, import_
+from rutile_assets.commands.diff import diff
 from rutile_assets.commands.figures import figures
 from rutile_assets.commands.pages import pages
 from rutile_assets.commands.printing import PATH, stop
+from rutile_assets.commands.stale import stale
 from rutile_assets.commands.trace import trace
+from rutile_assets.commands.verify import verify
 from rutile_assets.errors import RutileError
 
 
@@ -57,9 +61,14 @@ COMMANDS = (
     lake.run,
     lake.sql,
     lake.doctor,
+    stale,
     trace,
+    verify,
+    diff,
     pages,
     figures,
+    export,
+    import_,
     campaign.simulate,
     campaign.score,
     campaign.demo,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import json
+import re
 import sys
 from pathlib import Path
 
 import click
-import pyarrow.csv
-import pyarrow.parquet
 from rich.console import Console
 
-from rutile_assets.commands.printing import FILMS, PATH, PROCESSES, bar, open_home, print_table, stop
+from rutile_assets.commands.printing import FILMS, FORMAT, OUT, PATH, PROCESSES, bar, open_home, put_table, stop
+from rutile_assets.commands.stale import stale_relation
 
 REJECTED = 3
 
@@ -105,40 +103,31 @@ def run(home: Path, films: str | None, select: str | None, everything: bool, dry
 
 @click.command()
 @click.argument("query")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True,
-    help="How to print; parquet needs --out or a pipe.",
-)  # fmt: skip
+@FORMAT
 @click.option("--at", type=int, help="The lake as it was at this snapshot.")
-@click.option("--out", type=PATH, help="Write here instead of to the screen.")
+@OUT
 @click.pass_obj
 def sql(home: Path, query: str, form: str, at: int | None, out: Path | None) -> None:
-    """Ask the lake in SQL, read-only. Views: results, rejected_files, film_passport, lineage_edge, ...
+    """Ask the lake in SQL, read-only. Views: results, rejected_files, film_passport, lineage_edge, stale, ...
+
+    `stale` is worked out from the code in use when a query names it; the macros trace_of, files_of (of a result_id)
+    and resting_on (of a file_id) walk the lineage.
 
     \b
       rutile sql "SELECT growth_id, value, sigma FROM results WHERE quantity = 'total_thickness_nm' AND is_current"
+      rutile sql "SELECT asset, root_cause, count(*) AS films FROM stale GROUP BY ALL"
       rutile sql "SHOW ALL TABLES"
       rutile sql "DESCRIBE xrr_fit_layer"
     """  # noqa: D301
     from rutile_assets.lake.tables import fetch  # noqa: PLC0415
 
-    table = fetch(open_home(home).lake.reader(at), query)
-    if form == "table" and out is None:
-        print_table(table)
-        return
-    sink = io.BytesIO()
-    if form == "parquet":
-        if out is None and sys.stdout.isatty():
-            stop("found a terminal; expected a file for Parquet. Add --out FILE.")
-        pyarrow.parquet.write_table(table, sink)
-    elif form == "json":
-        sink.write(json.dumps(table.to_pylist(), default=str, indent=1).encode() + b"\n")
-    else:
-        pyarrow.csv.write_csv(table, sink)
-    if out is not None:
-        out.write_bytes(sink.getvalue())
-    else:
-        click.echo(sink.getvalue(), nl=False)
+    house = open_home(home)
+    reader = house.lake.reader(at)
+    if re.search(r"\bstale\b", query, re.IGNORECASE):
+        if at is not None:
+            stop("found `stale` with --at; expected the present lake: what is out of date is told by the code in use.")
+        reader.register("stale", stale_relation(house))
+    put_table(fetch(reader, query), form, out)
 
 
 @click.command()

@@ -22,11 +22,13 @@ def pages(home: Path, films: str | None, everything: bool, serve: bool, port: in
     """
     from rutile_assets.ops.serve_pages import serve_pages  # noqa: PLC0415
     from rutile_assets.results.passport import write_index, write_pages  # noqa: PLC0415
+    from rutile_assets.results.passport.stale_page import write_stale  # noqa: PLC0415
     from rutile_assets.rooms import ROOMS  # noqa: PLC0415
 
     house = open_home(home)
     chosen = films.split(",") if films else None
     written = write_pages(house.lake, house.home, ROOMS, chosen, everything=everything)
+    write_stale(house.lake, house.home, ROOMS)
     index = write_index(house.lake, house.home)
     click.echo(f"{len(written)} pages written; index: {index}")
     if serve:

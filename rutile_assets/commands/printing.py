@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+import pyarrow.csv
+import pyarrow.parquet
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
@@ -17,6 +21,11 @@ PATH = click.Path(path_type=Path)
 PROCESSES = click.option(
     "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="How many films at a time."
 )
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True,
+    help="How to print; parquet needs --out or a pipe.",
+)  # fmt: skip
+OUT = click.option("--out", type=PATH, help="Write here instead of to the screen.")
 FILMS = click.option("--films", help="Only these growth_ids, separated by commas.")
 
 
@@ -72,6 +81,26 @@ def print_table(table: Any) -> None:
         shown.add_row(*["" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for v in row.values()])
     wide().print(shown)
     click.echo(f"{table.num_rows} rows")
+
+
+def put_table(table: Any, form: str, out: Path | None) -> None:
+    """Print an Arrow table as `FORMATS` says, or write it to a file."""
+    if form == "table" and out is None:
+        print_table(table)
+        return
+    sink = io.BytesIO()
+    if form == "parquet":
+        if out is None and sys.stdout.isatty():
+            stop("found a terminal; expected a file for Parquet. Add --out FILE.")
+        pyarrow.parquet.write_table(table, sink)
+    elif form == "json":
+        sink.write(json.dumps(table.to_pylist(), default=str, indent=1).encode() + b"\n")
+    else:
+        pyarrow.csv.write_csv(table, sink)
+    if out is not None:
+        out.write_bytes(sink.getvalue())
+    else:
+        click.echo(sink.getvalue(), nl=False)
 
 
 def wide() -> Console:

@@ -83,6 +83,10 @@ class Reading:
         """Keep a query's answer as a temporary table until the reading ends."""
         self.cursor.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}', list(values))
 
+    def give(self, name: str, table: arrow.Table) -> None:
+        """Let queries name an Arrow table."""
+        self.cursor.register(name, table)
+
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Run a query and return its rows as dicts."""
         return cast("list[dict[str, Any]]", self.arrow(sql, values).to_pylist())

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as arrow
 
 from rutile_assets import formats
 from rutile_assets.errors import InvalidRecord
@@ -23,6 +22,7 @@ from rutile_assets.lake import arrays, vault
 from rutile_assets.lake.home import Home
 from rutile_assets.lake.tables import Lake, Writer
 from rutile_assets.provenance.code_version import CodeVersion, code_version
+from rutile_assets.provenance.content import data_version, in_order_of_names, names_of
 from rutile_assets.provenance.context import RunContext, utc_now
 from rutile_assets.provenance.film import Film, Films, Outcome, RawFile, Result
 from rutile_assets.provenance.film_asset import Asset
@@ -101,13 +101,14 @@ def materialize(
     outcome = asset.compute(film)
     duration = time.perf_counter() - clock
     code = asset.code.joined(reader_code(row["reader"]) for row in files)
+    names = names_of(lake.rows, outcome.tables.values(), [result.file_id for result in outcome.results])
     with lake.write() as writer:
         entity_id, activity_id = writer.next_id(), writer.next_id()
         frames = {t.name: _filled(t, outcome.tables.get(t.name), growth_id, entity_id) for t in asset.writes}
         _no_others(asset, outcome)
         for name, frame in frames.items():
             writer.replace(name, frame, growth_id)
-        version = data_version(frames, outcome.results)
+        version = data_version(frames, outcome.results, names)
         activity = {
             "activity_id": activity_id,
             "run_id": run.run_id(writer),
@@ -145,8 +146,7 @@ def film_of(lake: Lake, home: Home, asset: Asset, growth_id: str, files: Sequenc
     declared = {int(row["file_id"]): json.loads(row["declared"]) for row in files}
 
     def table(name: str) -> pd.DataFrame:
-        key = _readable(lake, asset, name)
-        return lake.frame(f'SELECT * FROM lake."{name}" WHERE growth_id = ? ORDER BY {key}', [growth_id])
+        return _read(lake, asset, name, growth_id)
 
     def read_file(file: RawFile) -> Measurement:
         return read_declared(Source(file.path, file.name, declared[file.file_id]))
@@ -170,11 +170,10 @@ def films_of(lake: Lake, home: Home, asset: Asset) -> Films:
     """Return all films as the asset sees them, reading the lake as it is now."""
 
     def table(name: str) -> pd.DataFrame:
-        return lake.frame(f'SELECT * FROM lake."{name}" ORDER BY {_readable(lake, asset, name)}')
+        return _read(lake, asset, name, None)
 
     def table_of_film(name: str, growth_id: str) -> pd.DataFrame:
-        key = _readable(lake, asset, name)
-        return lake.frame(f'SELECT * FROM lake."{name}" WHERE growth_id = ? ORDER BY {key}', [growth_id])
+        return _read(lake, asset, name, growth_id)
 
     return Films(
         parameters=asset.parameters_for(home, None),
@@ -187,13 +186,17 @@ def films_of(lake: Lake, home: Home, asset: Asset) -> Films:
     )
 
 
-def _readable(lake: Lake, asset: Asset, name: str) -> str:
-    """Return the order of a table's rows, where the asset said that it reads it."""
+def _read(lake: Lake, asset: Asset, name: str, growth_id: str | None) -> pd.DataFrame:
+    """Return a table's rows, of a film or of all, in the order of its key, where the asset said that it reads it."""
     if not any(name == read or name.startswith(f"{read}_") for read in asset.reads):
         raise InvalidRecord(
             f"asset {asset.name} reading {name}", f"a table of {asset.reads}", "Name its asset in `reads`."
         )
-    return ", ".join(f'"{column}"' for column in lake.tables[name].key)
+    key = lake.tables[name].key
+    here, values = ("", []) if growth_id is None else ("WHERE growth_id = ?", [growth_id])
+    order = ", ".join(f'"{column}"' for column in key)
+    rows = lake.frame(f'SELECT * FROM lake."{name}" {here} ORDER BY {order}', values)
+    return in_order_of_names(lake.rows, rows, key)
 
 
 def read_declared(source: Source) -> Measurement:
@@ -221,28 +224,13 @@ def record_code(writer: Writer, code: CodeVersion) -> None:
     if code.digest in writer.known_code:
         return
     if not len(writer.frame("SELECT 1 FROM lake.code WHERE code_version = ?", [code.digest])):
-        writer.append("code", [{"code_version": code.digest, "parts": json.dumps(code.parts)}])
+        row: dict[str, object] = {
+            "code_version": code.digest,
+            "parts": json.dumps(code.parts),
+            "part_details": json.dumps(code.details),
+        }
+        writer.append("code", [row])
     writer.on_commit(lambda: writer.known_code.add(code.digest))
-
-
-def data_version(frames: Mapping[str, pd.DataFrame], results: Sequence[Result]) -> str:
-    """Return a digest of rows and results that does not depend on ids or on the time."""
-    digest = hashlib.sha256()
-    for name in sorted(frames):
-        digest.update(f"table {name}\n".encode())
-        rows = arrow.Table.from_pandas(frames[name].drop(columns="entity_id"), preserve_index=False)
-        sink = arrow.BufferOutputStream()
-        with arrow.ipc.new_stream(sink, rows.schema.remove_metadata()) as stream:
-            stream.write_table(rows.replace_schema_metadata(None))
-        digest.update(sink.getvalue())
-    for result in results:
-        estimate = result.estimate
-        digest.update(repr([estimate.quantities, estimate.subjects, result.file_id]).encode())
-        if result.growth_id or result.series:
-            digest.update(repr([tuple(result.growth_id), result.series]).encode())
-        digest.update(np.ascontiguousarray(estimate.values).tobytes())
-        digest.update(np.ascontiguousarray(estimate.total_covariance).tobytes())
-    return digest.hexdigest()[:20]
 
 
 def _filled(table: Table, rows: pd.DataFrame | None, growth_id: str | None, entity_id: int) -> pd.DataFrame:

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+import pyarrow as arrow
 
 from rutile_assets.errors import InvalidRecord
 from rutile_assets.lake.home import Home
 from rutile_assets.lake.tables import Lake
-from rutile_assets.provenance.code_version import changed_parts
+from rutile_assets.provenance.change import NEVER_COMPUTED, Change, roots_of, upstream_change
 from rutile_assets.provenance.film_asset import Asset
-from rutile_assets.provenance.materialize import reader_code
+from rutile_assets.provenance.present import Alike, Present, present
 
-_LATEST = """
-    SELECT entity.entity_id, entity.asset, entity.growth_id, entity.data_version,
-        activity.code_version, activity.parameters
-    FROM lake.entity INNER JOIN lake.activity USING (activity_id)
-    WHERE entity.kind = 'asset'
-    QUALIFY entity.entity_id = max(entity.entity_id) OVER (PARTITION BY entity.asset, entity.growth_id)
-"""
-_PARENTS = f"""
-    SELECT edge.child, parent.kind, parent.asset, parent.growth_id, parent.entity_id, parent.data_version,
-        raw_file.original_path
-    FROM lake.edge
-    INNER JOIN ({_LATEST}) AS latest ON edge.child = latest.entity_id
-    INNER JOIN lake.entity AS parent ON edge.parent = parent.entity_id
-    LEFT JOIN lake.raw_file ON parent.entity_id = raw_file.file_id
-"""
+_ROOTS_TOLD_APART = 5  # of an upstream of many films; the others are counted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stale:
     """An asset of a film, or across films, that is not what it would be if it were computed now.
 
@@ -42,13 +28,23 @@ class Stale:
         The film; None for an asset that spans films.
     asset : str
         Which.
-    reasons : tuple of str
-        Why, in words: each names the file, function, constant, parameter or upstream asset that changed.
+    changes : tuple of Change
+        Why: each names the file, function, constant, parameter or upstream asset that changed.
     """
 
     growth_id: str | None
     asset: str
-    reasons: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why, in words."""
+        return tuple(change.text for change in self.changes)
+
+    @property
+    def roots(self) -> tuple[tuple[str, str], ...]:
+        """The changes at the ends of the chains: asset and sentence."""
+        return tuple(roots_of(self.asset, self.changes))
 
 
 def stale_assets(
@@ -70,129 +66,110 @@ def stale_assets(
     InvalidRecord
         A film that was asked for is not in the lake.
     """
-    state = _State(lake)
-    known = sorted({row["growth_id"] for row in state.files})
-    missing = sorted(set(growth_ids or ()) - set(known))
+    state = present(lake, home, assets, growth_ids)
+    missing = sorted(set(growth_ids or ()) - state.films.keys())
     if missing:
-        raise InvalidRecord(
-            f"no film {missing[0]!r}", f"one of {len(known)} films", "rutile sql 'FROM growth' lists them."
-        )
+        known = lake.rows("SELECT count(DISTINCT growth_id) AS n FROM current_raw_file")[0]["n"]
+        raise InvalidRecord(f"no film {missing[0]!r}", f"one of {known} films", "rutile sql 'FROM growth' lists them.")
     of_films = [asset for asset in assets if not asset.spans_films]
-    found: list[Stale] = []
-    computable: set[str] = set()
-    for growth_id in growth_ids or known:
-        here: dict[str, Stale] = {}
-        applicable: set[str] = set()
-        for asset in of_films:
-            if not state.is_applicable(asset, growth_id, applicable):
-                continue
-            applicable.add(asset.name)
-            reasons = state.reasons(asset, growth_id, home)
-            reasons += [f"upstream {name} is stale" for name in asset.reads if name in here]
-            if reasons:
-                here[asset.name] = Stale(growth_id, asset.name, tuple(reasons))
-        found += here.values()
-        computable |= applicable
+    found = _of_films(state, of_films, growth_ids)
     if growth_ids is None:
+        computable = {name for alike in set(state.films.values()) for name in _applicable(alike, of_films)}
         for asset in (asset for asset in assets if asset.spans_films):
-            reasons = _across(state, home, asset, computable, found)
-            if reasons:
-                found.append(Stale(None, asset.name, tuple(reasons)))
+            if asset.name not in state.across and not computable.intersection(asset.reads):
+                continue
+            computable.add(asset.name)
+            changes = _across(state, asset, found)
+            if changes:
+                found.append(Stale(None, asset.name, changes))
     return found
 
 
-def _across(state: _State, home: Home, asset: Asset, computable: set[str], found: Sequence[Stale]) -> list[str]:
-    """Return why an asset that spans films is stale; nothing where there is nothing to compute it from."""
-    if (None, asset.name) not in state.latest and not computable.intersection(asset.reads):
-        return []
-    computable.add(asset.name)
-    waiting: dict[str, list[str]] = defaultdict(list)
+def stale_table(found: Sequence[Stale]) -> arrow.Table:
+    """Return one row a change: growth_id (NULL: spans films), asset, change_kind, changed, reason, root_cause."""
+    rows = [(stale, change) for stale in found for change in stale.changes]
+    columns = {
+        "growth_id": [stale.growth_id for stale, _ in rows],
+        "asset": [stale.asset for stale, _ in rows],
+        "change_kind": [change.kind for _, change in rows],
+        "changed": [change.what for _, change in rows],
+        "reason": [change.text for _, change in rows],
+        "root_cause": ["; ".join(f"{a}: {text}" for a, text in roots_of(s.asset, [change])) for s, change in rows],
+    }
+    return arrow.table({name: arrow.array(values, arrow.string()) for name, values in columns.items()})
+
+
+def _of_films(state: Present, assets: Sequence[Asset], growth_ids: Sequence[str] | None) -> list[Stale]:
+    """Return what is stale of films; those that have the same and changed alike are worked out once."""
+    direct: dict[str, list[tuple[str, tuple[Change, ...]]]] = defaultdict(list)
+    for (growth_id, name), changes in state.changes.items():
+        if growth_id is not None:
+            direct[growth_id].append((name, tuple(changes)))
+    applicable = {alike: _applicable(alike, assets) for alike in set(state.films.values())}
+    incomplete = {alike for alike, names in applicable.items() if names - alike.assets}
+    worked_out: dict[object, list[tuple[str, tuple[Change, ...]]]] = {}
+    found: list[Stale] = []
+    for growth_id in growth_ids or state.films:
+        alike = state.films[growth_id]
+        if growth_id not in direct and alike not in incomplete:
+            continue
+        own = direct.get(growth_id, [])
+        key = (alike, tuple((name, *map(id, changes)) for name, changes in own))
+        if key not in worked_out:
+            worked_out[key] = _followed(assets, applicable[alike], alike, dict(own))
+        found += [Stale(growth_id, name, changes) for name, changes in worked_out[key]]
+    return found
+
+
+def _followed(
+    assets: Sequence[Asset], applicable: set[str], alike: Alike, own: Mapping[str, tuple[Change, ...]]
+) -> list[tuple[str, tuple[Change, ...]]]:
+    """Return a film's stale assets: those that changed themselves, and what reads them."""
+    here: dict[str, tuple[Change, ...]] = {}
+    for asset in (asset for asset in assets if asset.name in applicable):
+        if asset.name not in alike.assets:
+            here[asset.name] = (NEVER_COMPUTED,)
+            continue
+        changes = [*own.get(asset.name, ())]
+        changes += [
+            upstream_change(name, "is stale", (), roots_of(name, here[name])) for name in asset.reads if name in here
+        ]
+        if changes:
+            here[asset.name] = tuple(changes)
+    return list(here.items())
+
+
+def _across(state: Present, asset: Asset, found: Iterable[Stale]) -> tuple[Change, ...]:
+    """Return why an asset that spans films is stale."""
+    if asset.name not in state.across:
+        return (NEVER_COMPUTED,)
+    changes = [*state.changes.get((None, asset.name), ())]
+    waiting: dict[str, dict[tuple[tuple[str, str], ...], list[str]]] = {}
     for stale in found:
         if stale.asset in asset.reads:
-            waiting[stale.asset].append(stale.growth_id or "all films")
-    return state.reasons(asset, None, home) + [
-        f"upstream {name} of {_listed(films)} is stale" for name, films in waiting.items()
-    ]
+            films = waiting.setdefault(stale.asset, {}).setdefault(stale.roots, [])
+            films += [] if stale.growth_id is None else [stale.growth_id]
+    for name, by_root in waiting.items():
+        by_size = sorted(by_root.items(), key=lambda item: (-len(item[1]), item[1]))
+        changes += [upstream_change(name, "is stale", films, roots) for roots, films in by_size[:_ROOTS_TOLD_APART]]
+        rest = [film for _, films in by_size[_ROOTS_TOLD_APART:] for film in films]
+        if rest:
+            roots = [root for one, _ in by_size[_ROOTS_TOLD_APART:] for root in one]
+            changes.append(upstream_change(name, "is stale", rest, roots))
+    return tuple(changes)
 
 
-class _State:
-    """The lake's present versions, read once."""
-
-    def __init__(self, lake: Lake) -> None:
-        self.files = lake.rows("SELECT growth_id, technique, original_path, data_version, reader FROM current_raw_file")
-        self.latest = {(row["growth_id"], row["asset"]): row for row in lake.rows(_LATEST)}
-        self.code = {row["code_version"]: json.loads(row["parts"]) for row in lake.rows("FROM lake.code")}
-        self.parents: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        for row in lake.rows(_PARENTS):
-            self.parents[row["child"]].append(row)
-        self.files_of: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-        for row in self.files:
-            self.files_of[row["growth_id"], row["technique"]].append(row)
-
-    def is_applicable(self, asset: Asset, growth_id: str, applicable: set[str]) -> bool:
-        """Tell whether the film has what the asset needs, or had it once."""
-        if (growth_id, asset.name) in self.latest:
-            return True
-        if asset.files is not None:
-            return bool(self.files_of[growth_id, asset.files])
-        if asset.needs:
-            return applicable.issuperset(asset.needs)
+def _applicable(alike: Alike, assets: Sequence[Asset]) -> set[str]:
+    """Return the assets that such films have what is needed for, or had it once."""
+    names: set[str] = set()
+    for asset in assets:
         needed = [name for name in asset.reads if name != "growth"] or list(asset.reads)
-        return any(name in applicable for name in needed)
-
-    def reasons(self, asset: Asset, growth_id: str | None, home: Home) -> list[str]:
-        latest = self.latest.get((growth_id, asset.name))
-        if latest is None:
-            return ["never computed"]
-        parents = self.parents[latest["entity_id"]]
-        return [
-            *self._code_changes(asset, growth_id, latest["code_version"]),
-            *_parameter_changes(asset, growth_id, home, json.loads(latest["parameters"])),
-            *self._file_changes(asset, growth_id, parents),
-            *self._upstream_changes(asset, growth_id, parents),
-        ]
-
-    def _code_changes(self, asset: Asset, growth_id: str | None, recorded: str) -> list[str]:
-        files = self.files_of[growth_id, asset.files] if asset.files and growth_id else []
-        now = asset.code.joined(reader_code(row["reader"]) for row in files)
-        if now.digest == recorded:
-            return []
-        return [f"code: {change}" for change in changed_parts(self.code.get(recorded, {}), now.parts)]
-
-    def _file_changes(self, asset: Asset, growth_id: str | None, parents: list[dict[str, Any]]) -> list[str]:
-        then = {p["original_path"]: p["data_version"] for p in parents if p["kind"] == "raw_file"}
-        rows = self.files_of[growth_id, asset.files] if asset.files and growth_id else []
-        now = {row["original_path"]: row["data_version"] for row in rows}
-        return [
-            *[f"file {path} is new" for path in sorted(now.keys() - then.keys())],
-            *[f"file {path} is gone" for path in sorted(then.keys() - now.keys())],
-            *[f"file {path} was replaced" for path in sorted(now.keys() & then.keys()) if now[path] != then[path]],
-        ]
-
-    def _upstream_changes(self, asset: Asset, growth_id: str | None, parents: list[dict[str, Any]]) -> list[str]:
-        then = {(p["growth_id"], p["asset"]): p["data_version"] for p in parents if p["kind"] == "asset"}
-        keys = self.latest if asset.spans_films else [(growth_id, name) for name in asset.reads]
-        changed: dict[str, list[str]] = defaultdict(list)
-        for film, name in keys:
-            now = self.latest.get((film, name))
-            if now is not None and name in asset.reads and now["data_version"] != then.get((film, name)):
-                changed[name].append(film or "all films")
-        return [
-            f"upstream {name} has new data" + (f" of {_listed(films)}" if asset.spans_films else "")
-            for name, films in changed.items()
-        ]
-
-
-def _listed(films: Sequence[str]) -> str:
-    """Name up to three films, and say how many more."""
-    named = ", ".join(sorted(films)[:3])
-    return named if len(films) <= 3 else f"{named} and {len(films) - 3} more"
-
-
-def _parameter_changes(asset: Asset, growth_id: str | None, home: Home, then: dict[str, Any]) -> list[str]:
-    now = json.loads(json.dumps(asset.parameters_as_dict(asset.parameters_for(home, growth_id))))
-    return [
-        f"parameter {name}: was {then.get(name)!r}, is {now.get(name)!r}"
-        for name in sorted(now.keys() | then.keys())
-        if now.get(name) != then.get(name)
-    ]
+        if asset.files is not None:
+            has = asset.files in alike.techniques
+        elif asset.needs:
+            has = names.issuperset(asset.needs)
+        else:
+            has = any(name in names for name in needed)
+        if has or asset.name in alike.assets:
+            names.add(asset.name)
+    return names

@@ -76,10 +76,10 @@ def test_a_new_film_and_a_changed_film_make_it_stale_by_name(toys: House) -> Non
     materialize(toys.lake, toys.home, toy, None, RunContext("cli"))
     assert _reasons(toys) == []
     _grow(toys, "A-3", 6.0)
-    assert _reasons(toys) == [("upstream growth has new data of A-3",)]
+    assert _reasons(toys) == [("upstream growth of A-3 is new",)]
     materialize(toys.lake, toys.home, toy, None, RunContext("cli"))
     toys.ingest([drop_growth(toys.home.inbox, "A-1", 8.0)], RunContext("cli"))
-    assert _reasons(toys) == [("upstream growth of A-1 is stale",)]
+    assert _reasons(toys) == [("upstream growth of A-1 is stale, because file growth.yaml was replaced",)]
     _grow(toys, "A-1", 8.0)
     made = materialize(toys.lake, toys.home, toy, None, RunContext("cli"))
     assert len(made.frames["toy"]) == 3

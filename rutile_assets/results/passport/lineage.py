@@ -24,7 +24,7 @@ def drawn_lineage(
     files : sequence of dict
         Raw files; those that nothing current was made from are left out: file_id, original_path, technique, is_past.
     entities : sequence of dict
-        Current versions of assets: entity_id, asset, stale (reasons).
+        Current versions of assets: entity_id, asset, stale (reasons); with a label where that is to be drawn.
     edges : sequence of dict
         child, parent.
     numbers : sequence of dict
@@ -55,10 +55,13 @@ def drawn_lineage(
         if f["file_id"] in read
     ]
     nodes += [
-        _node(f"entity-{e['entity_id']}", "asset", e["asset"], f"asset {e['asset']}", depth[f"entity-{e['entity_id']}"])
+        _node(
+            f"entity-{e['entity_id']}", "asset", e.get("label", e["asset"]), f"asset {e.get('label', e['asset'])}",
+            depth[f"entity-{e['entity_id']}"],
+        )
         | {"stale": bool(e["stale"])}
         for e in entities
-    ]
+    ]  # fmt: skip
     nodes += [
         _node(f"number-{n['result_id']}", "number", f"{n['label']} {n['subject']}".strip(), _told(n), deepest + 1)
         for n in numbers
@@ -97,7 +100,8 @@ def _node(identity: str, kind: str, text: str, title: str, column: int) -> dict[
     most = _LETTERS[kind]
     short = text if len(text) <= most else f"{text[: most // 2 - 1]}…{text[-(most // 2) :]}"
     return {
-        "id": identity, "kind": kind, "text": short, "title": title, "column": column, "stale": False, "group": ""
+        "id": identity, "href": f"#{identity}", "kind": kind, "text": short, "title": title, "column": column,
+        "stale": False, "group": "",
     }  # fmt: skip
 
 

@@ -19,13 +19,14 @@ from rutile_assets.results.passport.numbers import with_history
 from rutile_assets.results.passport.read import FilmRows, read_films
 from rutile_assets.results.passport.render import as_json, digest_of_code, put, rendered, state_of
 from rutile_assets.results.passport.series import write_series_pages
+from rutile_assets.results.passport.series_lineage import write_series_lineage
 from rutile_assets.results.passport.stack import drawn_stack
 
 ASSETS = (
     "passport.css", "film.js", "index.js", "compare.js", "claims.js", "charts.js", "uPlot.iife.min.js", "uPlot.min.css",
     "uPlot.LICENSE",
 )  # fmt: skip
-WRITTEN_BY_COMMANDS = (("verify.html", "Verification"), ("diff.html", "What changed"))
+WRITTEN_BY_COMMANDS = (("verify.html", "Verification"), ("diff.html", "What changed"), ("stale.html", "Out of date"))
 RECIPE = ("growth_log", "rheed", "growth")  # techniques whose numbers tell how the film was grown
 
 
@@ -96,6 +97,7 @@ def write_index(lake: Lake, home: Home) -> Path:
         rendered(
             "index.html", films=films, columns=INDEX_QUANTITIES, across=across, refused=refused,
             quantities=quantities, root="", figures=_figures(home.reports / "series"),
+            series_pages=write_series_lineage(lake, home),
             is_simulated=any(film["origin"] == "simulated" for film in films), snapshot=lake.snapshot(),
             pages=[*write_series_pages(lake, home), *_pages_there(home)],
         ),

@@ -52,6 +52,7 @@
   }));
   function arrived() {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target && target.matches("details")) { target.open = true; target.scrollIntoView(); }
     if (target && target.matches("tr")) { target.setAttribute("tabindex", "-1"); target.focus({ preventScroll: true }); }
   }
   window.addEventListener("hashchange", arrived);
