@@ -14,6 +14,7 @@ from rutile_assets.constants import CU_K_ALPHA1_ANGSTROM
 from rutile_assets.physics.crystal import plane_factor, plane_occupancies, rutile
 from rutile_assets.physics.reciprocal import Hkl, Reflection, momentum, reflection
 from rutile_assets.simulation.realism import Realism
+from rutile_assets.simulation.rsm_line import line, near
 from rutile_assets.simulation.truth import FilmTruth, plane_spacing_nm, relaxation
 from rutile_assets.simulation.writers.scan import XrayScan
 
@@ -126,12 +127,14 @@ def expected_rate(
     """Return the rate of the substrate's rod with the film, and of the film alone, at true angles (P,) [deg].
 
     The blur is a Gaussian in omega (chi where tilted) and 2theta; the film's mosaic turns it as omega does. Turns are
-    exact, arcs and all; 2theta is summed over nodes about where the rod is seen most likely, for the substrate's rod
-    taken to first order there.
+    exact, arcs and all; 2theta is summed over nodes about where the rod is seen most likely. What has the substrate's
+    pole is taken to first order there, and by quadrature where the pole itself is seen.
     """
     sight = _Sight(setup, omega_deg, two_theta_deg, chi_deg)
     polarisation = (1.0 + np.cos(np.radians(two_theta_deg)) ** 2) / 2.0
-    total = sight.seen(here.parallel, 0.0, lambda q, deviation: _blurred_rod(here, q, deviation), is_sharp=True)
+    total = sight.seen_with_pole(
+        here, here.parallel, lambda q, deviation: _blurred_rod(here, q, deviation), lambda q: _rod(here, q)
+    )
     alone = np.zeros_like(total)
     for film in films:
         ladder = _tabulated(here, film)
@@ -142,9 +145,12 @@ def expected_rate(
         def cross_blurred(q: FloatArray, deviation: FloatArray, ladder: Ladder = ladder) -> FloatArray:
             return _blurred_cross(here, ladder, q, deviation)
 
+        def cross_rod(q: FloatArray, ladder: Ladder = ladder) -> FloatArray:
+            return np.asarray(2.0 * (ladder(q) * np.conj(_rod_amplitude(here, q))).real)
+
         part = film.fraction * sight.seen(film.q_parallel, film.mosaic_deg, alone_blurred)
         centre, overlap, wider = _overlap(here, film)
-        cross = sight.seen(centre, 0.0, cross_blurred, wider, is_sharp=True) if overlap > 1e-8 else 0.0
+        cross = sight.seen_with_pole(here, centre, cross_blurred, cross_rod, wider) if overlap > 1e-8 else 0.0
         total = total + part + film.fraction * overlap * cross
         alone = alone + part
     return polarisation * np.maximum(total, 0.0), polarisation * alone
@@ -197,6 +203,17 @@ class _Sight:
         spread = self.radial_deg * np.sqrt(np.maximum(1.0 - share * radial[lit], 0.0))
         angles = tuple(angle[lit] for angle in self.angles)
 
+        def unlikely(moved: FloatArray) -> FloatArray:
+            length, angle = self._polar(angles, moved)
+            turn = angle - np.arcsin(np.clip(centre / length, -1.0, 1.0))
+            high = length**2 - centre**2
+            return np.asarray((turn**2 * high / (high * tilt + across) + (moved / self.radial_deg) ** 2) / 2.0)
+
+        low, middle, up = (unlikely(likely + step * spread) for step in (-1.0, 0.0, 1.0))
+        curvature = np.maximum(low + up - 2.0 * middle, 0.1)
+        likely = likely + 0.5 * spread * (low - up) / curvature
+        spread = spread / np.sqrt(curvature)
+
         def met(moved: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
             length, angle = self._polar(angles, moved)
             turn = angle - np.arcsin(np.clip(centre / length, -1.0, 1.0))  # that brings the rod there
@@ -219,6 +236,28 @@ class _Sight:
             total[lit] += part * np.exp(0.5 * node**2) * weight * blurred(mean, blur)
         return total
 
+    def seen_with_pole(
+        self,
+        here: Reflection,
+        centre: float,
+        blurred: Callable[[FloatArray, FloatArray], FloatArray],
+        intensity: Callable[[FloatArray], FloatArray],
+        wider: float = 0.0,
+    ) -> FloatArray:
+        """Return what the points see of what has the substrate's pole; `intensity` is what `blurred` blurs."""
+        total = self.seen(centre, 0.0, blurred, wider, is_sharp=True)
+        length, angle = self._polar(self.angles, 0.0)
+        two_theta = 2.0 * np.arcsin(length * self.wave / (4.0 * np.pi))
+        turned = angle if self.setup.is_tilted else np.radians(self.angles[0])
+        pole, across = (centre, here.q_110), np.sqrt(COHERENCE_PER_ANGSTROM**2 + wider)
+        deviations, tilted = (self.aside_rad, float(np.radians(self.radial_deg))), self.setup.is_tilted
+        lit = near(pole, deviations, turned, two_theta, is_tilted=tilted)
+        half_width = ABSORPTION_PER_PLANE / (10.0 * rutile("TiO2").d110_nm)
+        total[lit] = line(
+            pole, half_width, across, intensity, deviations, turned[lit], two_theta[lit], is_tilted=tilted
+        )
+        return total
+
     def _at(self, angles: tuple[FloatArray, ...], moved_deg: FloatArray | float) -> tuple[FloatArray, FloatArray]:
         """Return Q in the plane and along the normal where 2theta is larger by so much."""
         omega, two_theta, chi = angles
@@ -226,7 +265,7 @@ class _Sight:
         x, y, z = momentum(omega + half, two_theta + moved_deg, chi, self.wave)
         return (y if self.setup.is_tilted else x), z
 
-    def _polar(self, angles: tuple[FloatArray, ...], moved_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _polar(self, angles: tuple[FloatArray, ...], moved_deg: FloatArray | float) -> tuple[FloatArray, FloatArray]:
         parallel, normal = self._at(angles, moved_deg)
         return np.hypot(parallel, normal), np.arctan2(parallel, normal)
 
@@ -283,6 +322,16 @@ def _blurred_rod(here: Reflection, q: FloatArray, deviation: FloatArray) -> Floa
     safe = np.where(np.abs(x) < 1e-2, 1e-2, x)
     rest = 0.25 / np.sin(0.5 * safe) ** 2 - 1.0 / safe**2
     return np.asarray(np.abs(_factor("TiO2", here, q, below)) ** 2 * (pole + rest))
+
+
+def _rod_amplitude(here: Reflection, q: FloatArray) -> ComplexArray:
+    below = 10.0 * rutile("TiO2").d110_nm
+    pole = 1.0 - np.exp(-1j * (q - here.q_110) * below - ABSORPTION_PER_PLANE)
+    return np.asarray(_factor("TiO2", here, q, below) / pole)
+
+
+def _rod(here: Reflection, q: FloatArray) -> FloatArray:
+    return np.asarray(np.abs(_rod_amplitude(here, q)) ** 2)
 
 
 def _factor(material: str, here: Reflection, q: FloatArray, spacing: float) -> ComplexArray:

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom, norm
 
 from rutile_assets import formats
 from rutile_assets.errors import FitFailed, InvalidRecord, WrongContent
 from rutile_assets.formats.measurement import Measurement, Scan, Source
 from rutile_assets.formats.xray import xray_technique
+from rutile_assets.physics.counting import inverse, poisson_information
 from rutile_assets.physics.crystal import LATTICE_SETS, rutile
-from rutile_assets.physics.reciprocal import identify, momentum, reflection
+from rutile_assets.physics.reciprocal import Reflection, identify, momentum, reflection
 from rutile_assets.simulation.realism import IDEAL, Realism
 from rutile_assets.simulation.rsm import (
     COHERENCE_PER_ANGSTROM,
@@ -27,11 +29,21 @@ from rutile_assets.simulation.rsm import (
     simulate_films,
     simulate_rsm,
 )
+from rutile_assets.simulation.rsm_line import line
 from rutile_assets.simulation.truth import UNCAPPED, FilmTruth, film_truth, relaxation
 from rutile_assets.simulation.writers.scan import XrayScan
 from rutile_assets.techniques.rsm import assets
 from rutile_assets.techniques.rsm.fit import MapFit, RsmFitParameters, fit_map, refine
-from rutile_assets.techniques.rsm.model import Q110_FILM, Q_FILM, Q_SUB, MapModel
+from rutile_assets.techniques.rsm.model import (
+    ASIDE,
+    COHERENCE,
+    NORMAL_ZERO,
+    Q110_FILM,
+    Q_FILM,
+    Q_SUB,
+    RADIAL,
+    MapModel,
+)
 from rutile_assets.techniques.rsm.plane import MeshPoints, Plane, substrate_peak, to_plane
 from rutile_assets.techniques.rsm.relaxation import component_estimate, in_plane, relaxation_estimate
 
@@ -39,6 +51,10 @@ REAL = Path(__file__).resolve().parents[3] / "shared" / "realdata" / "rsm"
 WAVE = 1.5405929
 TIO2, RUO2 = rutile("TiO2"), rutile("RuO2")
 CHOSEN = RsmFitParameters()
+SPAN_310 = reflection(RUO2, (3, 1, 0)).parallel - reflection(TIO2, (3, 1, 0)).parallel
+# (332) of films below 4 nm: the gap's phase and the planes' spacing move the broad peak alike
+BELOW_THE_BOUND = (("332", 2.5), ("332", 3.9))
+WEAK_310 = "|dR| < 0.01 at 30 counts: Cramer-Rao 0.008"
 
 
 @pytest.mark.parametrize(
@@ -134,6 +150,37 @@ def _fit(setup: RsmSetup, nominal_nm: float, seed: int = 0) -> MapFit:
     return fit_map(_plane(scans), "TiO2", "RuO2", 1.1 * nominal_nm, CHOSEN)
 
 
+def _normal(here: Reflection, film: Film) -> float:
+    return here.q_110 * 10 * TIO2.d110_nm / film.spacing_angstrom
+
+
+def _noiseless(setup: RsmSetup, nominal_nm: float) -> tuple[MapFit, Film]:
+    here = reflection(TIO2, setup.hkl)
+    film = film_of(_truth(nominal_nm), here, Realism().terrace_share)
+    scans = simulate_films(here, (film,), setup, IDEAL, np.random.default_rng(1), is_noisy=False)
+    return fit_map(_plane(scans), "TiO2", "RuO2", nominal_nm, CHOSEN), film
+
+
+def _cramer_rao(setup: RsmSetup, nominal_nm: float) -> np.ndarray:
+    """Return the least sigma, (2,), of the film's centre in the plane and along the normal [1/angstrom].
+
+    Of any unbiased estimator of the film's 14 parameters from the counts of the map, given where the substrate's peak
+    puts the zeros and how far apart rod and film interfere (the coherence): nothing else is known before.
+    """
+    fit, _ = _noiseless(setup, nominal_nm)
+    model = MapModel(fit.plane.reflection, "TiO2", "RuO2", "bolzan_1997", WAVE)
+    rate, slopes = model.slopes(fit.vector, fit.plane)
+    exposure = fit.plane.exposure
+    information = poisson_information(slopes * exposure[:, None], rate * exposure)
+    known = {
+        Q_SUB: fit.plane.parallel_std_per_angstrom, NORMAL_ZERO: fit.plane.normal_std_per_angstrom,
+        COHERENCE: 1.0, ASIDE: 1.0, RADIAL: 1.0,
+    }  # fmt: skip
+    for place, std in known.items():
+        information[place, place] += std**-2.0
+    return np.asarray(np.sqrt(np.diag(inverse(information)))[[Q_FILM, Q110_FILM]])
+
+
 @pytest.mark.parametrize(
     ("name", "nominal_nm"),
     [("332", 2.5), ("332", 3.9), ("332", 6.5), ("332", 17.2), ("310", 8.0), ("301", 3.9), ("301", 6.5)],
@@ -146,10 +193,11 @@ def test_accuracy_with_unknown_zeros_and_nominal_thickness_ten_percent_off(name:
     assert fit.reduced_chi_square < 1.3
     q = component_estimate(fit)
     assert q.values[0] == pytest.approx(film.q_parallel, abs=5e-4)
-    # of a thin coherent film the gap's phase, the terraces and the spacing move the fringes alike: sigma says so
-    bar = 1e-3 if nominal_nm > 4.0 else 3.0 * q.std[1]
-    assert q.values[1] == pytest.approx(here.q_110 * 10 * TIO2.d110_nm / film.spacing_angstrom, abs=bar)
-    assert q.std[1] < 5e-3
+    if (name, nominal_nm) in BELOW_THE_BOUND:  # no estimator reaches the bar: this one reaches the bound
+        assert q.values[1] == pytest.approx(_normal(here, film), abs=3.0 * q.std[1])
+        assert q.std[1] == pytest.approx(_cramer_rao(SETUPS[name], nominal_nm)[1], rel=0.3)
+    else:
+        assert q.values[1] == pytest.approx(_normal(here, film), abs=1e-3)
     told, _ = relaxation_estimate([here], q.values[:1], q.std[:1], "TiO2", "RuO2", "bolzan_1997")
     true = relaxation(_truth(nominal_nm).film.thickness_nm)
     if name == "301":
@@ -157,6 +205,25 @@ def test_accuracy_with_unknown_zeros_and_nominal_thickness_ten_percent_off(name:
     else:
         assert told is not None
         assert told.values[0] == pytest.approx(true[0 if name == "332" else 1], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "nominal_nm", "film_counts", "direction", "bar"),
+    [
+        pytest.param("332", 2.5, 3e3, 1, 1e-3, marks=pytest.mark.xfail(strict=True, reason="Cramer-Rao 8.9e-4")),
+        pytest.param("332", 3.9, 3e3, 1, 1e-3, marks=pytest.mark.xfail(strict=True, reason="Cramer-Rao 1.8e-3")),
+        pytest.param("310", 8.0, 30.0, 0, 0.01 * SPAN_310, marks=pytest.mark.xfail(strict=True, reason=WEAK_310)),
+        ("332", 6.5, 3e3, 1, 1e-3),
+        ("310", 3.9, 3e3, 1, 1e-3),
+        ("310", 8.0, 30.0, 0, 1e-3),
+        ("332", 6.5, 30.0, 0, 1e-3),
+    ],
+)
+def test_the_information_of_a_map_allows_the_bar_in_19_of_20(
+    name: str, nominal_nm: float, film_counts: float, direction: int, bar: float
+) -> None:
+    setup = replace(SETUPS[name], film_counts=film_counts)
+    assert 1.96 * _cramer_rao(setup, nominal_nm)[direction] < bar
 
 
 @pytest.mark.parametrize("nominal_nm", [3.9, 6.5])
@@ -183,7 +250,7 @@ def test_pulls_with_unknown_zeros_and_free_widths_at_few_and_at_many_counts(
     here = reflection(TIO2, setup.hkl)
     film = film_of(_truth(nominal_nm), here, Realism().terrace_share)
     model = MapModel(here, "TiO2", "RuO2", "bolzan_1997", WAVE)
-    true = np.array([film.q_parallel - here.parallel, here.q_110 * 10 * TIO2.d110_nm / film.spacing_angstrom])
+    true = np.array([film.q_parallel - here.parallel, _normal(here, film)])
     span = reflection(RUO2, setup.hkl).parallel - here.parallel
     start: np.ndarray | None = None
     errors, stds = [], []
@@ -200,26 +267,47 @@ def test_pulls_with_unknown_zeros_and_free_widths_at_few_and_at_many_counts(
     count = len(pull)
     assert (np.abs(pull.mean(axis=0)) < 0.1 + 2.0 / np.sqrt(count)).all(), (pull.mean(axis=0), pull.std(axis=0))
     width = pull.std(axis=0, ddof=1)
-    assert abs(width[0] - 1.0) < 0.1 + 2.0 / np.sqrt(2 * count), width
-    worst = np.abs(np.array(errors)[:, 0]).max()
-    assert worst < (1e-3 if film_counts > 1e3 else 4.0 * np.median(stds, axis=0)[0])
-    assert film_counts < 1e3 or worst / abs(span) < 0.01
-    if abs(width[1] - 1.0) >= 0.1 + 2.0 / np.sqrt(2 * count):
-        pytest.xfail(f"bar 0.9 to 1.1 not reached along the normal: {width[1]:.2f} (1.27 on (310) at 30 counts)")
+    assert (np.abs(width - 1.0) < 0.1 + 2.0 / np.sqrt(2 * count)).all(), width
+    # 1e-3 for every map, but for those that the information of the counts itself puts beyond it
+    beyond = int((np.abs(np.array(errors)[:, 0]) > 1e-3).sum())
+    chance = 2.0 * norm.sf(1e-3 / _cramer_rao(setup, nominal_nm)[0])
+    assert beyond <= binom.ppf(0.99, count, chance), (beyond, chance)
+    assert film_counts < 1e3 or np.abs(np.array(errors)[:, 0]).max() / abs(span) < 0.01
 
 
-@pytest.mark.parametrize(("hkl", "nominal_nm"), [("332", 4.5), ("332", 17.2), ("310", 6.5), ("310", 17.2)])
-def test_without_noise_the_relaxation_has_no_bias_at_any_thickness(hkl: str, nominal_nm: float) -> None:
-    setup = SETUPS[hkl]
-    here = reflection(TIO2, setup.hkl)
+@pytest.mark.parametrize(
+    ("name", "nominal_nm"), [("332", 2.5), ("332", 17.2), ("310", 2.5), ("310", 4.5), ("310", 17.2), ("301", 3.9)]
+)
+def test_the_substrates_line_sets_the_zeros_without_bias(name: str, nominal_nm: float) -> None:
+    here = reflection(TIO2, SETUPS[name].hkl)
     film = film_of(_truth(nominal_nm), here, Realism().terrace_share)
-    scans = simulate_films(here, (film,), setup, IDEAL, np.random.default_rng(1), is_noisy=False)
-    fit = fit_map(_plane(scans), "TiO2", "RuO2", nominal_nm, CHOSEN)
+    scans = simulate_films(here, (film,), SETUPS[name], IDEAL, np.random.default_rng(1), is_noisy=False)
+    peak = substrate_peak(_points(scans))
+    omega, two_theta, chi = (np.array([v]) for v in (peak.omega_deg, peak.two_theta_deg, peak.chi_deg))
+    x, y, z = momentum(omega, two_theta, chi, WAVE)
+    assert (y if name == "301" else x)[0] == pytest.approx(here.parallel, abs=1.5e-6)
+    assert z[0] == pytest.approx(here.q_110, abs=1.5e-6)
+
+
+def test_a_film_beside_the_substrates_line_does_not_draw_it() -> None:
+    here = reflection(TIO2, SETUPS["301"].hkl)
+    film = film_of(_truth(6.5), here, Realism().terrace_share)  # a relaxed film 0.4 deg of chi away, 1 % as bright
+    scans = simulate_films(here, (film,), SETUPS["301"], IDEAL, np.random.default_rng(1), is_noisy=False)
+    peak = substrate_peak(_points(scans))
+    _, y, _ = momentum(*(np.array([v]) for v in (peak.omega_deg, peak.two_theta_deg, peak.chi_deg)), WAVE)
+    assert y[0] == pytest.approx(here.parallel, abs=1.5e-5)
+
+
+@pytest.mark.parametrize(
+    ("hkl", "nominal_nm"), [("332", 2.5), ("332", 4.5), ("332", 17.2), ("310", 2.5), ("310", 6.5), ("310", 17.2)]
+)
+def test_without_noise_the_relaxation_has_no_bias_at_any_thickness(hkl: str, nominal_nm: float) -> None:
+    fit, film = _noiseless(SETUPS[hkl], nominal_nm)
     q = component_estimate(fit)
     assert fit.reduced_chi_square < 0.01
-    assert abs(q.values[0] - film.q_parallel) < 0.3 * q.std[0]
-    assert abs(q.values[0] - film.q_parallel) < 1e-5
-    assert q.values[1] == pytest.approx(here.q_110 * 10 * TIO2.d110_nm / film.spacing_angstrom, abs=5e-4)
+    assert abs(q.values[0] - film.q_parallel) < 0.15 * q.std[0]
+    assert abs(q.values[0] - film.q_parallel) < 5e-6
+    assert q.values[1] == pytest.approx(_normal(fit.plane.reflection, film), abs=1e-4)
 
 
 @pytest.mark.parametrize(("hkl", "nominal_nm"), [("332", 17.2), ("310", 8.0), ("301", 6.5)])
@@ -246,6 +334,32 @@ def test_the_simulated_blur_is_that_of_angles_drawn_at_random(hkl: str, nominal_
         across = (parallel - film.q_parallel) / COHERENCE_PER_ANGSTROM
         drawn = np.exp(-0.5 * across**2) / COHERENCE_PER_ANGSTROM * np.abs(ladder(high)) ** 2
         assert expected == pytest.approx(drawn.mean(), abs=4.0 * drawn.std() / np.sqrt(count))
+
+
+@pytest.mark.parametrize("name", ["332", "301"])
+def test_the_simulated_line_of_the_substrate_is_the_mean_over_angles(name: str) -> None:
+    setup, here = SETUPS[name], reflection(TIO2, SETUPS[name].hkl)
+    pole, coherence, deviations = 1e-3, 2e-3, (4e-4, 9e-4)
+    theta, tilt = np.radians(here.two_theta_deg(WAVE) / 2.0), np.radians(here.tilt_deg)
+    at = tilt if setup.is_tilted else theta - tilt
+
+    def rod(q: np.ndarray) -> np.ndarray:
+        return np.asarray(1.0 / ((q - here.q_110) ** 2 + pole**2))
+
+    turned, two_theta = at + np.array([0.0, 6e-4, -6e-4]), 2.0 * theta + np.array([0.0, 1e-3, 1e-3])
+    found = line(
+        (here.parallel, here.q_110), pole, coherence, rod, deviations, turned, two_theta, is_tilted=setup.is_tilted
+    )
+    normal = np.linspace(-7.0, 7.0, 1201)
+    weight = np.exp(-0.5 * (normal[:, None] ** 2 + normal**2))
+    for seen, one, two in zip(found, np.degrees(turned), np.degrees(two_theta), strict=True):
+        aside, radial = np.degrees(deviations[0] * normal[:, None]), np.degrees(deviations[1] * normal)
+        angle = np.broadcast_to(two + radial, weight.shape)
+        omega, chi = (angle / 2.0, one + aside) if setup.is_tilted else (one + aside, 0.0 * aside)
+        x, y, z = momentum(omega + 0.0 * angle, angle, chi + 0.0 * angle, WAVE)
+        across = ((y if setup.is_tilted else x) - here.parallel) / coherence
+        mean = np.average(np.exp(-0.5 * across**2) / coherence * rod(z), weights=weight)
+        assert seen == pytest.approx(mean, rel=2e-5)
 
 
 def test_the_slopes_of_the_rate_are_its_derivatives() -> None:

@@ -42,6 +42,7 @@ FloatArray = npt.NDArray[np.float64]
 SCREENING_POINTS, SCREENING_STEPS = 2000, 15
 ENOUGH = 1e-4  # relative change of chi-square that ends a screening
 LOOSE = 1.0  # hold on the phase, and on the logs of the instrument's widths about the peak's
+AMPLITUDE_STD = 0.5  # of the log of the film's amplitude against that of its planes: at few counts rod and film trade
 MOSAIC_RAD, MOSAIC_STD = 1e-3, 2.0  # a lattice's tilt, and the standard deviation of its log
 NARROWEST, WIDEST, SPREAD_STD = 0.02, 1.5, 0.5  # spread of the surface's height; how well it is known [planes]
 FLAT = 0.2  # a spread below which the rate no longer moves with it, though it is no better known [planes]
@@ -178,6 +179,7 @@ def _known(model: MapModel, plane: Plane, size: int) -> tuple[FloatArray, FloatA
         (NORMAL_ZERO, 0.0, plane.normal_std_per_angstrom),
         (Q_SUB, model.reflection.parallel, plane.parallel_std_per_angstrom),
         (PHASE, 0.0, LOOSE),
+        (RATIO, 0.0, AMPLITUDE_STD),
         (ASIDE, logs[0], LOOSE),
         (RADIAL, logs[1], LOOSE),
         (COHERENCE, logs[2], LOOSE),

@@ -11,18 +11,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import least_squares, nnls
-from scipy.special import voigt_profile
 
 from rutile_assets.errors import FitFailed
 from rutile_assets.physics.reciprocal import Reflection, momentum
+from rutile_assets.techniques.rsm.line import INSTRUMENT, Line, fit_line, instrument
 
 FloatArray = npt.NDArray[np.float64]
 
-FAINT = 3e-3  # of the top: what is fainter belongs to rod and film
+FAINT = (3e-3, 1e-2, 3e-2)  # of the top: what is fainter belongs to rod and film; the next where a film stands near
+FEWEST = 12  # points that make a line
+SOUND = 0.005  # relative error of the line's model that needs no look at a film near it
 STEPS_AWAY = 6.1  # of the mesh, within which points belong to the peak
-ABSORBER_STD = 0.01  # how well an absorber's factor is known against the thinnest one's, relative
-INSTRUMENT = (0.02, 0.05, 0.003)  # omega or chi, 2theta [deg]; in-plane coherence [1/angstrom]: where no peak tells
 
 
 @dataclass(frozen=True)
@@ -137,10 +136,11 @@ class Plane:
 def substrate_peak(points: MeshPoints) -> SubstratePeak:
     """Return the brightest peak of a map, fitted about the brightest point as the instrument draws a truncation rod.
 
-    Across the rod a Gaussian, along it a Voigt profile whose axis leans as the resolution's ellipse does. Free besides:
-    the absorbers' factors to 1 %; a relative error of the model that makes chi-square 1. The film's rod may interfere
-    with the substrate's tail by the root of the product of both: that much is no misfit. Where the bright points are
-    too few for a line, their centroid.
+    Across the rod a Gaussian, along it a Voigt profile whose axis leans as the resolution's ellipse does, and what the
+    pole's amplitude interferes with (film, slope of the structure factor): an odd tail. Free besides: the absorbers'
+    factors to 1 %; a relative error of the model that makes chi-square 1. The film's rod may interfere with the
+    substrate's tail by the root of the product of both: that much is no misfit. Where the bright points are too few for
+    a line, their centroid.
 
     Raises
     ------
@@ -162,13 +162,11 @@ def substrate_peak(points: MeshPoints) -> SubstratePeak:
     near = (np.abs(aside) < STEPS_AWAY * steps[0]) & (np.abs(radial) < STEPS_AWAY * steps[1])
     if tilted:
         near &= np.abs(rocking - rocking[top]) < 1e-6
-    film = float(np.max(rate[~near], initial=0.0))
-    bright = near & (rate > np.maximum(FAINT * rate[top], film))
     turn = _turn_at(omega, two_theta, chi, tilted, points.wavelength_angstrom)
-    angles = np.stack([aside[bright], radial[bright]])
-    if bright.sum() >= 12:
-        shift, stds, ellipse = _line(angles, turn, points.counts[bright], points.exposure[bright], film)
-        widths = _instrument(turn if tilted else turn @ np.array([[1.0, -0.5], [0.0, 1.0]]), ellipse)
+    found = _line(points, rate, near, np.stack([aside, radial]), turn)
+    if found is not None:
+        shift, stds = found.shift_deg, found.std_deg
+        widths = instrument(turn if tilted else turn @ np.array([[1.0, -0.5], [0.0, 1.0]]), found.ellipse)
     else:
         half = near & (rate > 0.5 * rate[top])
         weight = rate[half] / rate[half].sum()
@@ -179,85 +177,28 @@ def substrate_peak(points: MeshPoints) -> SubstratePeak:
 
 
 def _line(
-    angles: FloatArray, turn: FloatArray, counts: FloatArray, exposure: FloatArray, film: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Fit the line of the substrate's peak.
+    points: MeshPoints, rate: FloatArray, near: npt.NDArray[np.bool_], angles: FloatArray, turn: FloatArray
+) -> Line | None:
+    """Fit the line through the bright ones of the (P,) points near the top; None where they are too few.
 
-    Parameters
-    ----------
-    angles : ndarray
-        (2, K) offsets aside and of 2theta from the brightest point [deg].
-    turn : ndarray
-        (2, 2) how Q in the plane and along the normal move with both [1/angstrom per degree].
-    counts, exposure : ndarray
-        (K,) of the bright points.
-    film : float
-        Rate of the brightest point elsewhere.
-
-    Returns
-    -------
-    shift, stds : ndarray
-        (2,) the peak's centre and one sigma, aside and of 2theta [deg].
-    ellipse : ndarray
-        (3,) variance in the plane, covariance, variance along the normal [1/angstrom^2].
+    Where the line misses them, a film may stand among them: then it is asked of brighter points alone, as long as
+    that makes the misfit less than half.
     """
-    x, z = turn @ angles
-    rate = counts / exposure
-    levels, level = np.unique(np.round(-np.log(exposure), 6), return_inverse=True)
-    absorbers = len(levels) - 1
-    mean = np.average([x, z], axis=1, weights=rate)
-    (xx, xz), (_, zz) = np.cov(np.stack([x, z]), aweights=rate, ddof=0)
-    along = np.log(max(zz - xz**2 / xx, 0.1 * zz)) / 2.0
-    start = np.array([np.log(rate.max()), *mean, np.log(xx) / 2.0, along, xz / xx, along - 4.0])
-    start = np.append(start, np.zeros(absorbers))
-    reach = np.concatenate([[2.0, *np.sqrt([xx, zz]), 2.0, 2.0, 2.0, 4.0], np.full(absorbers, 0.2)])
-
-    def line(p: FloatArray) -> tuple[FloatArray, FloatArray]:
-        across, along, lorentzian = np.exp(p[3]), np.exp(p[4]), np.exp(p[6])
-        off = x - p[1]
-        t = z - p[2] - p[5] * off
-        peak = np.exp(p[0] - 0.5 * (off / across) ** 2) / voigt_profile(0.0, along, lorentzian)
-        tail = peak * lorentzian / np.pi / (t**2 + 2.0 * along**2)
-        factor = np.exp(np.concatenate([[0.0], p[7:]]))[level]
-        return factor * peak * voigt_profile(t, along, lorentzian), tail
-
-    def fitted(begin: FloatArray, model_error: float) -> Any:
-        expected, tail = line(begin)
-        interference = 2.0 * tail * film
-        sigma = np.sqrt(expected / exposure + (model_error * expected) ** 2 + interference)
-
-        def residual(p: FloatArray) -> FloatArray:
-            return np.append((line(p)[0] - rate) / sigma, p[7:] / ABSORBER_STD)
-
-        return least_squares(residual, begin, bounds=(start - reach, start + reach), x_scale="jac")
-
-    free = max(len(rate) - 7, 1)
-    error, found = 0.02, fitted(start, 0.02)
-    for _ in range(8):
-        ratio = 2.0 * found.cost / free
-        error = float(np.clip(error * np.sqrt(ratio), 1e-4, 0.3))
-        found = fitted(found.x, error)
-        if abs(ratio - 1.0) < 0.05:
+    film = float(np.max(rate[~near], initial=0.0))
+    polarisation = (1.0 + np.cos(np.radians(points.two_theta_deg)) ** 2) / 2.0
+    found: Line | None = None
+    for faint in FAINT:
+        bright = near & (rate > np.maximum(faint * rate.max(), film))
+        if bright.sum() < FEWEST or (found is not None and found.model_error < SOUND):
             break
-    spread = np.linalg.pinv(found.jac.T @ found.jac)[1:3, 1:3] * max(1.0, 2.0 * found.cost / free)
-    back = np.linalg.inv(turn)
-    variance, lean = np.exp(2.0 * found.x[3]), found.x[5]
-    ellipse = np.array([variance, lean * variance, np.exp(2.0 * found.x[4]) + lean**2 * variance])
-    return back @ found.x[1:3], np.sqrt(np.diag(back @ spread @ back.T)), ellipse
-
-
-def _instrument(turn: FloatArray, ellipse: FloatArray) -> tuple[float, float, float]:
-    """Return the standard deviations of the angles and of the coherence that make an ellipse, (3,) [1/angstrom^2].
-
-    `turn`, (2, 2), is how Q moves with omega (chi where tilted) and with 2theta [1/angstrom per degree].
-    """
-    aside, radial = turn.T
-    columns = np.array([[v[0] ** 2, v[0] * v[1], v[1] ** 2] for v in (aside, radial, np.array([1.0, 0.0]))]).T
-    scale = ellipse[0] / np.array([np.mean(aside**2), np.mean(radial**2), 1.0])
-    found, _ = nnls(columns * scale / ellipse[0], ellipse / ellipse[0])
-    least = np.array([0.1 * w for w in INSTRUMENT])
-    a, b, c = np.maximum(np.sqrt(found * scale), least)
-    return float(a), float(b), float(c)
+        exposure = points.exposure[bright]
+        tried = fit_line(
+            angles[:, bright], turn, points.counts[bright], exposure * polarisation[bright], exposure, film
+        )  # fmt: skip
+        if found is not None and tried.model_error > 0.5 * found.model_error:
+            break
+        found = tried
+    return found
 
 
 def is_tilted(chi_deg: FloatArray) -> bool:
