@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pytest
+from figure_lake import figure_lake
 from passport_lake import fit_again, put_films
+from series_lake import drawn, put_tables
 
 from rutile_assets.ops.house import House, open_house
 from rutile_assets.ops.serve_pages import page_server
@@ -44,6 +47,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house = open_house(tmp_path_factory.mktemp("pages") / "home")
     put_films(house, FILMS)
     fit_again(house, FILMS[0], 3.25)
+    put_tables(house, figure_lake(), ("work_function", "work_function_curve", "work_function_fit"))
+    for name in ("claims", "figure_2", "figure_3"):
+        drawn(house, name)
     write_pages(house.lake, house.home, ROOMS)
     write_index(house.lake, house.home)
     yield house
@@ -75,6 +81,23 @@ def watched(browser: Any) -> Iterator[Watched]:
     one = Watched(browser)
     yield one
     one.finish("file://")
+
+
+@contextmanager
+def served(browser: Any, house: House) -> Iterator[tuple[str, Any]]:
+    """Serve the pages, give their address and a page that is watched until it closes."""
+    server = page_server(house.home, 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    one = Watched(browser)
+    root = f"http://127.0.0.1:{server.server_address[1]}/"
+    try:
+        yield root, one.page
+    finally:
+        one.finish(root)
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def film_url(house: House, film: str) -> str:
@@ -207,7 +230,8 @@ def test_no_page_breaks_an_accessibility_rule_or_the_screen(
     watched = Watched(browser, width, height, color_scheme=scheme)
     page = watched.page
     compare = (home.home.reports / "compare.html").as_uri() + f"#{FILMS[0]},{FILMS[1]}"
-    for url in (index_url(home), compare, film_url(home, FILMS[0])):
+    series = [(home.home.reports / f"{name}.html").as_uri() for name in ("claims", "figures", "lineage")]
+    for url in (index_url(home), compare, film_url(home, FILMS[0]), *series):
         page.goto(url)
         page.wait_for_timeout(200)
         if page.locator("#unfold").count():
@@ -219,6 +243,43 @@ def test_no_page_breaks_an_accessibility_rule_or_the_screen(
         assert serious == [], url
         assert page.evaluate("document.documentElement.scrollWidth") <= width, url
     watched.finish("file://")
+
+
+def test_claims_are_found_by_word_verdict_and_what_tests_them(watched: Watched, home: House) -> None:
+    page = watched.page
+    page.goto(index_url(home))
+    page.get_by_role("link", name="claims").click()
+    rows = page.locator("#claims tbody tr")
+    count = rows.count()
+    page.get_by_text(f"{count} of {count} claims", exact=True).wait_for()
+    page.get_by_label("Search").fill("mobility 3.5 nm")
+    page.get_by_text(f"1 of {count} claims", exact=True).wait_for()
+    assert "The mobility of films peaks near 3.5 nm." in page.locator("#claims tbody tr:visible").inner_text()
+    page.get_by_label("Search").fill("")
+    page.get_by_label("Verdict").select_option("contradicted by the paper's own numbers")
+    page.get_by_text(f"13 of {count} claims", exact=True).wait_for()
+    page.get_by_label("Tested by").select_option("text")
+    page.get_by_text(f"0 of {count} claims", exact=True).wait_for()
+    page.get_by_label("Verdict").select_option("")
+    page.get_by_text(f"8 of {count} claims", exact=True).wait_for()
+
+
+def test_a_figure_is_seen_taken_home_and_followed_to_the_film_it_rests_on(browser: Any, home: House) -> None:
+    with served(browser, home) as (root, page):
+        page.goto(f"{root}reports/index.html")
+        page.get_by_role("link", name="figures").click()
+        figure = page.locator("#figure_2b")
+        figure.scroll_into_view_if_needed()
+        page.wait_for_function("document.querySelector('#figure_2b img').naturalWidth > 100")
+        assert page.locator("#figure_2b img").get_attribute("alt").startswith("Work function of")
+        with page.expect_download() as download:
+            figure.get_by_role("link", name="figure 2b as PDF").click()
+        assert Path(download.value.path()).read_bytes().startswith(b"%PDF")
+        figure.get_by_role("link", name="activity").click()
+        version = page.locator("section.version", has=page.locator("h2:target"))
+        assert version.locator("h2").inner_text() == "figure_2"
+        version.get_by_role("link", name=FILMS[0], exact=True).first.click()
+        assert "growth" in page.locator("tr:target").inner_text()
 
 
 def test_the_printed_page_holds_numbers_stack_and_curves(watched: Watched, home: House) -> None:
@@ -234,24 +295,14 @@ def test_the_printed_page_holds_numbers_stack_and_curves(watched: Watched, home:
 
 
 def test_served_pages_ask_nobody_but_this_machine(browser: Any, home: House) -> None:
-    server = page_server(home.home, 0)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    watched = Watched(browser)
-    try:
-        root = f"http://127.0.0.1:{server.server_address[1]}/"
-        watched.page.goto(root)
-        watched.page.get_by_role("link", name=FILMS[0]).click()
-        watched.page.locator(".chart").first.scroll_into_view_if_needed()
-        watched.page.locator(".plot canvas").first.wait_for()
-        with watched.page.expect_download() as download:
-            watched.page.locator(".files a[download]").first.click()
+    with served(browser, home) as (root, page):
+        page.goto(root)
+        page.get_by_role("link", name=FILMS[0]).click()
+        page.locator(".chart").first.scroll_into_view_if_needed()
+        page.locator(".plot canvas").first.wait_for()
+        with page.expect_download() as download:
+            page.locator(".files a[download]").first.click()
         assert Path(download.value.path()).read_bytes().startswith(FILMS[0].encode())
-    finally:
-        watched.finish(root)
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.mark.slow

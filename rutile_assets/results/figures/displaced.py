@@ -126,8 +126,8 @@ def schematic_panel(films: Films) -> Panel:
     seen = int(sum(_is_seen(row) for row in shown.planes.to_dict("records")))
     caption = (
         f"Cations and their oxygens, plane by plane, displacements less the null drawn {DRAWN_TIMES:.0f} times"
-        f" enlarged, height and width on scales of their own; arrows: electrical dipoles of the {seen} planes whose 95 %"
-        " band leaves out the null."
+        f" enlarged, height and width on scales of their own; arrows: electrical dipoles of the {seen} planes whose"
+        " 95 % band leaves out the null."
     )
     alt = f"Schematic of {len(shown.planes)} planes; {seen} carry an arrow."
     return Panel(
@@ -216,7 +216,10 @@ def _draw_profile(axes: Axes, planes: pd.DataFrame) -> None:
     axes.set(xlabel="Displacement (pm)", ylabel="Height over the lower interface (nm)")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.16 * (high - low))
-    axes.legend(loc="upper center", ncols=3, columnspacing=0.8, handletextpad=0.2, handlelength=1.0)
+    axes.legend(
+        loc="upper center", ncols=3, columnspacing=0.8, handletextpad=0.2, handlelength=1.0, frameon=True,
+        framealpha=1.0, edgecolor="none",
+    )  # fmt: skip
 
 
 def _edges_nm(planes: pd.DataFrame) -> list[float]:
@@ -266,11 +269,13 @@ def draw_planes(axes: Axes, planes: pd.DataFrame, *, size: float) -> None:
                 axes.plot(xs, ys, "o", color="#d9d9d9", mec="0.5", mew=0.4, ms=0.55 * size)
             axes.plot(x, height + moved, "o", color=ELEMENTS[row["element"]], mew=0, ms=size)
         if is_seen:
-            length = np.sign(left) * max(abs(left) / largest, 0.25) * spacing
-            axes.annotate(
-                "", (2.0 * spacing, height + length / 2.0), (2.0 * spacing, height - length / 2.0),
-                arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 1.2, "mutation_scale": 1.1 * size, "shrinkA": 0, "shrinkB": 0},
-            )  # fmt: skip
+            length = np.sign(left) * max(abs(left) / largest, 0.25) * 0.85 * spacing
+            arrow = {
+                "arrowstyle": "-|>", "color": ORANGE, "lw": 1.2, "mutation_scale": 1.1 * size, "shrinkA": 0,
+                "shrinkB": 0,
+            }  # fmt: skip
+            foot, head = (2.0 * spacing, height - length / 2.0), (2.0 * spacing, height + length / 2.0)
+            axes.annotate("", head, foot, arrowprops=arrow)
     axes.set_xlim(-0.3, 2.6 * spacing)
     axes.set_xticks([])
 
