@@ -10,7 +10,7 @@ SELECT
     results.sigma,
     results.unit,
     verification.verified_at,
-    verification.verdict,
+    verification.verification_verdict AS verdict,
     verification.value AS recomputed_value,
     verification.sigma AS recomputed_sigma,
     verification.difference,

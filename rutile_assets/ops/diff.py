@@ -13,10 +13,11 @@ import yaml
 
 from rutile_assets.errors import InvalidRecord
 from rutile_assets.ops.house import House
-from rutile_assets.ops.judge import Row
+from rutile_assets.ops.judge import NO_CODE, Row
 from rutile_assets.ops.recompute import NOTHING_TO_COMPUTE, Key, Recomputed, clean_home, recompute
 from rutile_assets.ops.recorded import Recorded
-from rutile_assets.provenance.code_version import changed_parts
+from rutile_assets.provenance.change import code_changes
+from rutile_assets.provenance.code_version import CodeVersion
 from rutile_assets.provenance.diff import Change, Summary, changes, summarise
 from rutile_assets.provenance.materialize import reader_code
 from rutile_assets.rooms import all_assets
@@ -38,7 +39,7 @@ class Side:
     parents : dict
         Version -> what it was made from.
     code : dict
-        Code version -> its parts.
+        Code version -> what it is made of.
     files : dict
         (film, technique) -> path -> data version.
     failures : dict
@@ -49,7 +50,7 @@ class Side:
     versions: list[Row]
     numbers: list[Row]
     parents: Mapping[int, list[Row]]
-    code: Mapping[str, dict[str, str]]
+    code: Mapping[str, CodeVersion]
     files: Mapping[tuple[str, str], Mapping[str, str]]
     failures: Mapping[Key, str]
 
@@ -89,9 +90,7 @@ def side_of(label: str, recorded: Recorded, failures: Mapping[Key, str] | None =
     for row in recorded.files():
         files[row["growth_id"], row["technique"]][row["original_path"]] = row["data_version"]
     versions = recorded.versions()
-    return Side(
-        label, versions, recorded.numbers(), recorded.parents(versions), recorded.code_parts(), files, failures or {}
-    )
+    return Side(label, versions, recorded.numbers(), recorded.parents(versions), recorded.code(), files, failures or {})
 
 
 def at(house: House, snapshot: int | None, label: str) -> Side:
@@ -310,9 +309,9 @@ def _reasons(a: Side, b: Side) -> dict[tuple[str, str], str]:
             continue
         told = []
         if then["code_version"] != row["code_version"]:
-            parts = changed_parts(code.get(then["code_version"], {}), code.get(row["code_version"], {}))
+            parts = [c.text for c in code_changes(*(code.get(v["code_version"], NO_CODE) for v in (then, row)))]
             more = f" and {len(parts) - PARTS} more" if len(parts) > PARTS else ""
-            told.append("code: " + ("; ".join(parts[:PARTS]) + more if parts else "another version"))
+            told.append("; ".join(parts[:PARTS]) + more)
         told += [
             f"parameter {name}: {then['parameters'].get(name)!r}, then {row['parameters'].get(name)!r}"
             for name in sorted(then["parameters"].keys() | row["parameters"].keys())

@@ -9,13 +9,16 @@ from typing import Any
 from rutile_assets.ops.recompute import Key
 from rutile_assets.ops.recorded import Recorded
 from rutile_assets.provenance import verify as compare
-from rutile_assets.provenance.code_version import changed_parts
+from rutile_assets.provenance.change import code_changes
+from rutile_assets.provenance.code_version import CodeVersion
 from rutile_assets.provenance.film_asset import Asset
-from rutile_assets.provenance.tolerance import DIFFERS, NOT_IN_SAMPLE, NOT_RECOMPUTED, OUT_OF_DATE
+from rutile_assets.provenance.tolerance import DIFFERS, NOT_IN_SAMPLE, NOT_RECOMPUTED, OUT_OF_DATE, WITHIN
 from rutile_assets.rooms import all_assets
 
 SENTENCES = 5  # of a list of reasons that are shown
+NO_CODE = CodeVersion("", {})
 Row = dict[str, Any]
+NOWHERE: Row = {"packages": {}}  # an environment that nothing is known of
 
 
 class Judge:
@@ -41,10 +44,10 @@ class Judge:
         for key, row in self.numbers.items():
             self.keys[None if self.assets[key[0]].spans_films else row["growth_id"], key[0]].append(key)
         self.environments = recorded.environments()
-        nothing: Row = {"packages": {}}
-        self.here: tuple[str, Row] = next(iter(again.environments().items()), ("", nothing))
-        self.parts = recorded.code_parts() | again.code_parts()
+        self.here: tuple[str, Row] = next(iter(again.environments().items()), ("", NOWHERE))
+        self.code = recorded.code() | again.code()
         self.changed: dict[Key, str] = {}
+        self.loose: set[Key] = set()  # versions that are the same within their tolerance: what reads them is no better
         self.environment_notes: set[str] = set()
 
     def rows(self, version: Row, numbers: Sequence[Row], *, is_chosen: bool) -> Iterator[Row]:
@@ -67,9 +70,10 @@ class Judge:
     def _with(self, version: Row, made: Row, numbers: Sequence[Row]) -> Iterator[Row]:
         asset = self.assets[version["asset"]]
         change = self._code_change(version, made, asset)
-        apart = compare.differences(self.environments[version["environment_id"]], self.here[1])
+        apart = compare.differences(self.environments.get(version["environment_id"], NOWHERE), self.here[1])
         self.environment_notes.update(apart)
-        exact = asset.tolerance.is_bit_exact and not apart
+        exact = asset.tolerance.promises_bits(self.here[1].get("device")) and not apart
+        exact = exact and not self.loose.intersection(self._above(version, asset))
         said = {"tolerance": asset.tolerance.words(exact=exact), "code_version": made["code_version"]}
         keys = compare.by_key(numbers)
         found = self._rows_of(asset, version, made)
@@ -85,6 +89,8 @@ class Judge:
                 is_same=False, is_within=False,
                 sentence=f"the lake's rows are not those that were committed: {found.sentence}",
             )  # fmt: skip
+        if verdict == WITHIN:
+            self.loose.add((version["growth_id"], asset.name))
         yield self._row(version, None, verdict=verdict, reason=_joined(change, found.sentence), **said)
         for key, number in keys.items():
             other = self.numbers.get(key)
@@ -105,18 +111,21 @@ class Judge:
             found.append(compare.compare_rows(table, left, right, (left_names, right_names), asset.tolerance, readers))
         return compare.together(found)
 
+    def _above(self, version: Row, asset: Asset) -> list[Key]:
+        """Return the versions that one reads: those of its film, or of every film."""
+        films = {film for film, _ in self.made} if asset.spans_films else {version["growth_id"]}
+        return [(film, name) for name in asset.reads for film in films]
+
     def _code_change(self, version: Row, made: Row, asset: Asset) -> str:
         """Name what of the code differs from what was recorded, of the asset or of what it reads; '' for nothing."""
         key = (version["growth_id"], version["asset"])
         if version["code_version"] != made["code_version"]:
-            then, now = (self.parts.get(row["code_version"], {}) for row in (version, made))
-            changes = changed_parts(then, now)
-            self.changed[key] = "code: " + "; ".join(changes[:SENTENCES])
-            if len(changes) > SENTENCES:
-                self.changed[key] += f" and {len(changes) - SENTENCES} more"
+            then, now = (self.code.get(row["code_version"], NO_CODE) for row in (version, made))
+            changes = [change.text for change in code_changes(then, now)]
+            more = f" and {len(changes) - SENTENCES} more" if len(changes) > SENTENCES else ""
+            self.changed[key] = "; ".join(changes[:SENTENCES]) + more
         else:
-            films = [version["growth_id"]] if not asset.spans_films else [film for film, _ in self.changed]
-            above = next((name for name in asset.reads for film in films if (film, name) in self.changed), None)
+            above = next((name for film, name in self._above(version, asset) if (film, name) in self.changed), None)
             if above is not None:
                 self.changed[key] = f"code of {above}, which it reads"
         return self.changed.get(key, "")
@@ -128,7 +137,7 @@ class Judge:
             "growth_id": of["growth_id"] if number is not None else version["growth_id"], "series": of.get("series"),
             "quantity": of.get("quantity"), "subject": of.get("subject"), "unit": of.get("unit"), "value": None,
             "sigma": None, "difference": None, "tolerance": "", "verdict": verdict, "reason": reason,
-            "environment_id": self.here[0] or version["environment_id"], "code_version": version["code_version"],
+            "environment_id": self.here[0] or version["environment_id"] or "", "code_version": version["code_version"],
             **said,
         }  # fmt: skip
 

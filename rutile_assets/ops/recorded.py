@@ -12,6 +12,8 @@ import pandas as pd
 from rutile_assets.lake import arrays
 from rutile_assets.lake.tables import fetch, fetch_frame
 from rutile_assets.ops.house import House
+from rutile_assets.provenance.change import recorded_code
+from rutile_assets.provenance.code_version import CodeVersion
 from rutile_assets.provenance.content import names_of
 from rutile_assets.provenance.verify import ReadArray
 from rutile_assets.table import Table
@@ -19,7 +21,7 @@ from rutile_assets.table import Table
 _VERSIONS = """
     SELECT entity.entity_id, entity.asset, entity.growth_id, entity.data_version, activity.activity_id,
         activity.code_version, activity.parameters, activity.started_at, run.environment_id, run.git_commit
-    FROM lake.entity INNER JOIN lake.activity USING (activity_id) INNER JOIN lake.run USING (run_id)
+    FROM lake.entity INNER JOIN lake.activity USING (activity_id) LEFT JOIN lake.run USING (run_id)
     WHERE entity.kind = 'asset' AND {here}
     QUALIFY entity.entity_id = max(entity.entity_id) OVER (PARTITION BY entity.asset, entity.growth_id)
     ORDER BY entity.growth_id, entity.entity_id
@@ -87,9 +89,10 @@ class Recorded:
         """Return the current raw files."""
         return self.rows("SELECT growth_id, technique, original_path, sha256, data_version FROM current_raw_file")
 
-    def code_parts(self) -> dict[str, dict[str, str]]:
-        """Return what each code version is made of."""
-        return {row["code_version"]: json.loads(row["parts"]) for row in self.rows("FROM lake.code")}
+    def code(self) -> dict[str, CodeVersion]:
+        """Return what each code version is made of; its details are not in older lakes."""
+        rows = self.rows("FROM lake.code")
+        return {r["code_version"]: recorded_code(r["code_version"], r["parts"], r.get("part_details")) for r in rows}
 
     def environments(self) -> dict[str, dict[str, Any]]:
         """Return the environments by id, packages as a mapping."""

@@ -284,7 +284,8 @@ def _compared(
         for number in numbers:
             by_version[number["entity_id"]].append(number)
         rows: list[Row] = []
-        for version in versions:
+        order = {asset.name: place for place, asset in enumerate(all_assets())}
+        for version in sorted(versions, key=lambda row: (row["growth_id"] or "~", order.get(row["asset"], 0))):
             is_chosen = version["asset"] in wanted.get(version["growth_id"], ())
             if is_chosen or (version["growth_id"] is None and None not in wanted):
                 rows += judge.rows(version, by_version[version["entity_id"]], is_chosen=is_chosen)
@@ -335,11 +336,15 @@ def _append(house: House, report: Report, run: RunContext) -> None:
         writer.append(
             "verification",
             [
-                {"verification_id": writer.next_id(), **now, **row}
+                {"verification_id": writer.next_id(), **now, **_as_kept(row)}
                 for row in report.rows
                 if row["verdict"] != NOT_IN_SAMPLE
             ],
         )
+
+
+def _as_kept(row: Row) -> Row:
+    return {("verification_verdict" if name == "verdict" else name): value for name, value in row.items()}
 
 
 def sentence(report: Report) -> str:

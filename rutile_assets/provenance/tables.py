@@ -242,7 +242,7 @@ VERIFICATION = Table(
         nullable(UNIT),
         Column("difference", "double", "recomputed minus recorded value, in the unit of the quantity", nullable=True),
         Column("tolerance", "text", "what the recomputation was held to"),
-        Column("verdict", "text", "how it came out", allowed=VERDICTS),
+        Column("verification_verdict", "text", "how the recomputation came out", allowed=VERDICTS),
         Column("reason", "text", "what differs, or why there is no recomputation; empty where nothing does"),
         ENVIRONMENT_ID,
         CODE_VERSION,

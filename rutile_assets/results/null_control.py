@@ -16,6 +16,7 @@ from rutile_assets.physics.column_lattice import D_ANGSTROM
 from rutile_assets.physics.diffraction import UprightPatterns
 from rutile_assets.provenance.film import Film, Outcome
 from rutile_assets.provenance.film_asset import Room, film_asset
+from rutile_assets.provenance.tolerance import ON_GPU
 from rutile_assets.simulation.null_stack import StackGeometry, null_stack
 from rutile_assets.techniques.columns.assets import column_rows
 from rutile_assets.techniques.columns.model import ColumnParameters, measure_columns, substrate_side
@@ -68,6 +69,7 @@ class NullControlParameters:
     parameters=NullControlParameters,
     kinds=("python", "torch"),
     pool="gpu",
+    tolerance=ON_GPU,
 )
 def null_column(film: Film) -> Outcome:
     """Atom columns of simulated stacks like the film's in which no cation is displaced.

@@ -68,12 +68,12 @@ def test_rows_are_compared_by_name_whatever_their_ids_and_order() -> None:
     left, right = _frame([1, 2], [1.0, 2.0]), _frame([7, 9], [2.0, 1.0], entity=5)
     arrays = (_none, _none)
     assert verify.compare_rows(TABLE, left, right, names, HOUSE, arrays).is_same
-    off = verify.compare_rows(TABLE, left, _frame([7, 9], [2.0, 1.00001]), names, HOUSE, arrays)
+    off = verify.compare_rows(TABLE, left, _frame([7, 9], [2.0, 1.0001]), names, HOUSE, arrays)
     assert not off.is_same
-    assert "toy.rate_per_s: 100, again 100.001" in off.sentence
+    assert "toy.rate_per_s: 100, again 100.0" in off.sentence
     assert "at file_id a" in off.sentence
     assert not off.is_within
-    assert verify.compare_rows(TABLE, left, _frame([7, 9], [2.0, 1.00001]), names, LOOSE, arrays).is_within
+    assert verify.compare_rows(TABLE, left, _frame([7, 9], [2.0, 1.0001]), names, LOOSE, arrays).is_within
     assert "2 rows, again 1" in verify.compare_rows(TABLE, left, _frame([9], [1.0]), names, LOOSE, arrays).sentence
     worded = verify.compare_rows(TABLE, left, _frame([7, 9], [2.0, 1.0], "y"), names, LOOSE, arrays)
     assert (worded.is_within, "toy.notes" in worded.sentence) == (False, True)

@@ -16,7 +16,7 @@ PAGE = "verify.html"
 MOST_BEFORE = 60  # verifications that are listed
 _ALL = """
     SELECT activity.activity_id, activity.parameters, activity.snapshot, run.trigger, run.environment_id,
-        verification.verified_at, verification.verdict, count(*) AS numbers
+        verification.verified_at, verification.verification_verdict AS verdict, count(*) AS numbers
     FROM lake.verification AS verification
     INNER JOIN lake.activity AS activity USING (activity_id)
     INNER JOIN lake.run AS run USING (run_id)
@@ -25,16 +25,21 @@ _ALL = """
 """
 _QUANTITIES = """
     SELECT asset, quantity, any_value(tolerance) AS tolerance, count(*) AS numbers,
-        count(*) FILTER (verdict = 'identical') AS identical, list(DISTINCT verdict ORDER BY verdict) AS verdicts,
+        count(*) FILTER (verification_verdict = 'identical') AS identical,
+        list(DISTINCT verification_verdict ORDER BY verification_verdict) AS verdicts,
         max(abs(difference) / nullif(sigma, 0)) AS largest_in_sigma
     FROM lake.verification WHERE activity_id = ? AND result_id IS NOT NULL
     GROUP BY asset, quantity ORDER BY asset, quantity
 """
 _FAILED = """
-    SELECT growth_id, series, asset, quantity, subject, verdict, reason FROM lake.verification
-    WHERE activity_id = ? AND verdict IN (SELECT unnest(?::VARCHAR[])) ORDER BY growth_id, asset, verification_id
+    SELECT growth_id, series, asset, quantity, subject, verification_verdict AS verdict, reason FROM lake.verification
+    WHERE activity_id = ? AND verification_verdict IN (SELECT unnest(?::VARCHAR[]))
+    ORDER BY growth_id, asset, verification_id
 """
-_ROWS = "SELECT verdict, count(*) AS n FROM lake.verification WHERE activity_id = ? AND result_id IS NULL GROUP BY ALL"
+_ROWS = """
+    SELECT verification_verdict AS verdict, count(*) AS n FROM lake.verification
+    WHERE activity_id = ? AND result_id IS NULL GROUP BY ALL
+"""
 
 
 def write_verification(lake: Lake, home: Home) -> Path:

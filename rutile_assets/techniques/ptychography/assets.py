@@ -10,6 +10,7 @@ import pandas as pd
 from rutile_assets.errors import RutileError
 from rutile_assets.provenance.film import Film, Outcome, RawFile
 from rutile_assets.provenance.film_asset import Room, film_asset
+from rutile_assets.provenance.tolerance import ON_GPU
 from rutile_assets.techniques.ptychography import figures
 from rutile_assets.techniques.ptychography.parameters import PtychographyParameters
 from rutile_assets.techniques.ptychography.tables import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     kinds=("python", "torch"),
     figure=figures.reconstruction,
     pool="gpu",
+    tolerance=ON_GPU,
 )
 def ptychography(film: Film) -> Outcome:
     """Multislice mixed-state electron ptychography: the phase that each slice of the sample gives the beam.
