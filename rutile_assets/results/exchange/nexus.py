@@ -34,7 +34,7 @@ def nexus_files(selection: Selection) -> Iterator[Extra]:
     ):  # fmt: skip
         for file in measured(selection, table):
             scans = [rows for _, rows in file.points.groupby("scan_index", sort=True)]
-            whole = all(rows[name].notna().all() for rows in scans for name in _COUNTED)
+            whole = all(rows[name].notna().all() for rows in scans for name in _COUNTED) and _are_whole(file.points)
             if file.acquired_at is None or not whole or (write is _mpes and not _is_known_analyser(file)):
                 continue
             sink = io.BytesIO()
@@ -133,6 +133,12 @@ def _group(parent: Any, name: str, nx_class: str, /, **fields: Any) -> Any:
         if unit is not None:
             group[field].attrs["units"] = unit
     return group
+
+
+def _are_whole(rows: pd.DataFrame) -> bool:
+    """Tell whether counts are counts: some instruments write rates and call them so."""
+    counts = rows.detected_counts.to_numpy(dtype=float)
+    return bool(np.allclose(counts, np.rint(counts), rtol=0.0, atol=1e-6))
 
 
 def _counts(rows: pd.DataFrame) -> Any:
