@@ -46,7 +46,8 @@ ui: $(READY) ## Dagster on 127.0.0.1:3000 with the daemon, the films' pages on :
 	@mkdir -p $(UI_HOME)/dagster && cp dagster.yaml $(UI_HOME)/dagster/
 	@trap 'kill $$pages 2>/dev/null' EXIT INT TERM; \
 	$(BIN)/rutile --home $(UI_HOME) pages --serve --port $(or $(PAGES_PORT),3001) & pages=$$!; \
-	RUTILE_HOME=$(abspath $(UI_HOME)) DAGSTER_HOME=$(abspath $(UI_HOME))/dagster \
+	RUTILE_PAGES=http://127.0.0.1:$(or $(PAGES_PORT),3001)/reports \
+	  RUTILE_HOME=$(abspath $(UI_HOME)) DAGSTER_HOME=$(abspath $(UI_HOME))/dagster \
 	  $(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(or $(PORT),3000)
 
 bench: $(READY) ## what is timed, against which peer; prints tables

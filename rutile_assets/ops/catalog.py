@@ -1,8 +1,6 @@
 """Assets as Dagster shows and runs them: one partition per film or none, checks, schema, plot, values with sigma."""
 
-import base64
 import hashlib
-import io
 import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,19 +8,17 @@ from typing import Any
 
 import dagster as dg
 from dagster import AssetExecutionContext
-from matplotlib.figure import Figure
 
 from rutile_assets.errors import RutileError
 from rutile_assets.ops.alerts import alert
 from rutile_assets.ops.alive import hold
 from rutile_assets.ops.attempts import note_cannot
 from rutile_assets.ops.house import House, open_house
+from rutile_assets.ops.shown import declared, described, page_link, shown_of
 from rutile_assets.provenance.context import RunContext
-from rutile_assets.provenance.film import Films, Imprint
 from rutile_assets.provenance.film_asset import Asset, Room
-from rutile_assets.provenance.materialize import Materialized, figure_path, materialize, prints_path, simulated_mark
-from rutile_assets.results.passport import page_path, write_index, write_pages
-from rutile_assets.table import TYPES, Table
+from rutile_assets.provenance.materialize import materialize
+from rutile_assets.results.passport import write_index, write_pages
 
 # single-run backfills are marked beta by Dagster; they are what makes a thousand cheap films cheap
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -32,7 +28,6 @@ RAW_FILES = "raw_files"
 FILM_PAGE = "film_page"
 INDEX_PAGE = "index_page"
 OWNERS = ["team:thin-films"]
-PNG_DPI = 110
 SENTENCES = 5  # that a check shows
 MOST_TOLD = 20  # that an alert holds
 TRIGGER_TAG = "rutile/trigger"
@@ -121,8 +116,8 @@ def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
         kinds=set(asset.kinds),
         owners=OWNERS,
         pool=asset.pool,
-        description=_described(asset),
-        metadata={"dagster/column_schema": _schema(asset.writes[0]), "dagster/table_name": f"lake.{asset.name}"},
+        description=described(asset),
+        metadata=declared(asset),
         retry_policy=dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL),
         check_specs=[
             dg.AssetCheckSpec(
@@ -153,7 +148,7 @@ def dagster_asset(asset: Asset) -> dg.AssetsDefinition:
             refused += [str(why) for _, why in made.outcome.rejected]
             for check, sentences in made.outcome.warnings.items():
                 warned.setdefault(check, []).extend(sentences)
-            context.add_asset_metadata(_metadata(opened, asset, growth_id, made), partition_key=growth_id)
+            context.add_asset_metadata(shown_of(opened, asset, growth_id, made), partition_key=growth_id)
             for listener in LISTENERS:
                 listener(named, asset.name)
         yield dg.MaterializeResult(data_version=_data_version(versions))
@@ -196,8 +191,7 @@ def film_page_asset(rooms: Sequence[Room]) -> dg.AssetsDefinition:
         opened = house.open()
         write_pages(opened.lake, opened.home, rooms, context.partition_keys)
         for growth_id in context.partition_keys:
-            path = str(page_path(opened.home, growth_id))
-            context.add_asset_metadata({"page": dg.MetadataValue.path(path)}, partition_key=growth_id)
+            context.add_asset_metadata({"page": page_link(opened.home, growth_id)}, partition_key=growth_id)
         write_index(opened.lake, opened.home)
         yield dg.MaterializeResult()
 
@@ -219,85 +213,11 @@ def index_page_asset(rooms: Sequence[Room]) -> dg.AssetsDefinition:
     def _index(context: AssetExecutionContext, house: HouseResource) -> dg.MaterializeResult[Any]:
         opened = house.open()
         written = write_pages(opened.lake, opened.home, rooms, everything=False)
-        index = write_index(opened.lake, opened.home)
-        metadata: dict[str, Any] = {"page": dg.MetadataValue.path(str(index)), "pages_written": len(written)}
+        write_index(opened.lake, opened.home)
+        metadata: dict[str, Any] = {"page": page_link(opened.home, None), "pages_written": len(written)}
         return dg.MaterializeResult(metadata=metadata)
 
     return _index
-
-
-def save_figure(house: House, asset: Asset, growth_id: str | None, figure: Figure, made: Materialized) -> bytes:
-    """Write an asset's figure as SVG and PNG with the entity it was drawn from, and return the PNG.
-
-    A figure of simulated data says so on its face.
-    """
-    if simulated_mark(house.lake, growth_id):
-        figure.text(0.995, 0.005, "simulated", ha="right", va="bottom", fontsize=8, color="0.35", style="italic")
-    figure.text(0.005, 0.005, growth_id or "", ha="left", va="bottom", fontsize=8, color="0.35")
-    _lay_out(figure)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Source": f"entity {made.entity_id}"})
-    for ending, content in (("png", png.getvalue()), ("svg", _svg(figure, made))):
-        path = figure_path(house.home, growth_id, asset.name, ending)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return png.getvalue()
-
-
-def _lay_out(figure: Figure) -> None:
-    """Lay a figure out once, at the resolution of its PNG, so that to save it draws it once."""
-    figure.set_dpi(PNG_DPI)
-    engine = figure.get_layout_engine()
-    if engine is not None and figure.axes:
-        engine.execute(figure)
-    figure.set_layout_engine(None)
-
-
-def _svg(figure: Figure, made: Materialized) -> bytes:
-    text = io.BytesIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Source": f"entity {made.entity_id}"})
-    return text.getvalue()
-
-
-def _metadata(house: House, asset: Asset, growth_id: str | None, made: Materialized) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "dagster/row_count": len(made.frames[asset.name]),
-        "rutile/entity_id": str(made.entity_id),
-        "rutile/data_version": made.data_version,
-        "parameters": dg.MetadataValue.json(asset.parameters_as_dict(made.film.parameters)),
-    }
-    if made.outcome.notes:
-        found["notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in made.outcome.notes))
-    if made.outcome.results:
-        found["values"] = dg.MetadataValue.md(_values(made))
-    picture = _picture(house, asset, growth_id, made)
-    if picture is not None:
-        encoded = base64.b64encode(picture).decode()
-        found["plot"] = dg.MetadataValue.md(
-            f"![{asset.name} of {growth_id or 'all films'}](data:image/png;base64,{encoded})"
-        )
-    return found
-
-
-def _picture(house: House, asset: Asset, growth_id: str | None, made: Materialized) -> bytes | None:
-    """Draw what the asset draws into its files, and return a PNG of it."""
-    if asset.prints is not None and isinstance(made.film, Films):
-        folder = prints_path(house.home)
-        imprint = Imprint(folder, asset.name, asset.code.digest, made.activity_id, made.entity_id)
-        return asset.prints(made.film, imprint)
-    figure = asset.figure(made.film, made.outcome) if asset.figure else None
-    return None if figure is None else save_figure(house, asset, growth_id, figure, made)
-
-
-def _values(made: Materialized) -> str:
-    lines = ["| quantity | of | value | sigma |", "|---|---|---|---|"]
-    for result in made.outcome.results:
-        estimate = result.estimate
-        for quantity, subject, value, std in zip(
-            estimate.quantities, estimate.subjects, estimate.values, estimate.std, strict=True
-        ):
-            lines.append(f"| {quantity} | {subject} | {value:.6g} | {std:.2g} |")
-    return "\n".join(lines)
 
 
 def _rows_as_declared(house: House, asset: Asset, growth_ids: Sequence[str | None]) -> dg.AssetCheckResult:
@@ -321,25 +241,6 @@ def _file_checks(asset: Asset) -> list[dg.AssetCheckSpec]:
 
 def _warning_checks(asset: Asset) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(name, asset=asset.name, description=says) for name, says in asset.warns.items()]
-
-
-def _schema(table: Table) -> dg.TableSchema:
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                c.name,
-                TYPES[c.type][0],
-                description=c.description + (f" [{c.unit}]" if c.unit else ""),
-                constraints=dg.TableColumnConstraints(nullable=c.nullable),
-            )
-            for c in table.columns
-        ]
-    )
-
-
-def _described(asset: Asset) -> str:
-    tables = "\n".join(f"- `{table.name}`: {table.description} One row: {table.grain}." for table in asset.writes)
-    return f"{asset.description}\n\nTables:\n\n{tables}"
 
 
 def _data_version(versions: Mapping[str, str]) -> dg.DataVersion:
