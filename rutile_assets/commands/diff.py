@@ -62,7 +62,7 @@ def diff(
       rutile diff 120 150                              two snapshots
       rutile diff old/.rutile new/.rutile              two homes, two releases over the same files
       rutile diff --recompute --format markdown        what the present code would change, for a changelog
-      rutile diff --with xrr_fit.walkers=64            what a parameter would change
+      rutile diff --with xrr_fit.generations=400          what a parameter would change
 
     Both versions rest on the same data, so they are not independent: differences stand in units of A's sigma (B's where
     A has none), not of sqrt(2) sigma.

@@ -186,7 +186,7 @@ def recomputed(
 
 
 def parse_parameters(written: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return asset -> parameter -> value from texts like ``xrr_fit.walkers=32``.
+    """Return asset -> parameter -> value from texts like ``xrr_fit.generations=400``.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def parse_parameters(written: Sequence[str]) -> dict[str, dict[str, Any]]:
         name, has_value, value = text.partition("=")
         asset, _, parameter = name.strip().partition(".")
         if not has_value or not parameter:
-            raise InvalidRecord(f"--with {text!r}", "ASSET.PARAMETER=VALUE, such as xrr_fit.walkers=32", "Correct it.")
+            raise InvalidRecord(f"--with {text!r}", "ASSET.PARAMETER=VALUE, as xrr_fit.generations=9", "Correct it.")
         if asset not in known:
             raise InvalidRecord(f"asset {asset!r}", f"one of {', '.join(sorted(known))}", "Correct --with.")
         kind = known[asset].parameters
@@ -279,7 +279,7 @@ def _computed(
 def _side(made: Recomputed, label: str) -> Side:
     recorded = Recorded(made.house)
     try:
-        failures = {key: why for key, why in made.failures.items() if why != NOTHING_TO_COMPUTE}
+        failures = {key: why for key, why in made.failures.items() if not why.startswith(NOTHING_TO_COMPUTE)}
         return side_of(label, recorded, failures)
     finally:
         recorded.close()

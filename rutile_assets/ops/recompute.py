@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from rutile_assets.errors import RutileError
+from rutile_assets.lake import vault
 from rutile_assets.lake.home import Home
 from rutile_assets.lake.tables import Lake
 from rutile_assets.ops.house import SQL_FOLDER, House
@@ -29,6 +30,7 @@ from rutile_assets.rooms import all_assets, all_tables
 
 ACROSS = "all films"
 NOTHING_TO_COMPUTE = "found nothing to compute it from; expected its files"
+SMALL_BYTES = 2**20  # a file that may be another film's too, such as a sidecar
 Key = tuple[str | None, str]  # the film, None for what spans films; the asset
 Settings = Mapping[Key, Mapping[str, Any]]
 
@@ -139,7 +141,8 @@ def compute_film(
 ) -> tuple[list[str], dict[str, str]]:
     """Take a film's files in and compute its assets; return those computed, and why others were not.
 
-    The files' bytes leave the inbox again once they are in the clean home's vault.
+    The files leave the inbox once they are in the clean home's vault, and large ones leave that once they were
+    computed: a campaign needs room for the largest film and not for all.
     """
     failures: dict[Key, str] = {}
     inbox, run = clean.home.inbox / film, RunContext("cli")
@@ -151,20 +154,30 @@ def compute_film(
         return [], dict.fromkeys(names, str(fault))
     finally:
         shutil.rmtree(inbox, ignore_errors=True)
-    refused = "; ".join(verdict.sentence for verdict in verdicts if verdict.status == "rejected")
+    refused = [f"; {verdict.sentence}" for verdict in verdicts if verdict.status == "rejected"]
     done = []
     for asset in _named(names):
         if asset.name not in due:
-            failures[film, asset.name] = refused or NOTHING_TO_COMPUTE
+            failures[film, asset.name] = NOTHING_TO_COMPUTE + "".join(refused)
             continue
         if _compute(clean, asset, film, run, failures):
             done.append(asset.name)
+    _drop_large(clean, files)
     return done, {name: why for (_, name), why in failures.items()}
+
+
+def _drop_large(clean: House, files: Sequence[Original]) -> None:
+    """Drop a film's large files from the clean home's vault: nothing reads them again, and no other film has them."""
+    for file in files:
+        copy = vault.path_of(clean.home.vault, file.sha256)
+        if copy.is_file() and copy.stat().st_size > SMALL_BYTES:
+            copy.unlink()
 
 
 def _compute(clean: House, asset: Asset, film: str | None, run: RunContext, failures: dict[Key, str]) -> bool:
     """Compute an asset unless what it reads of the film has failed; tell whether it is there."""
-    above = next((name for name in asset.reads if (film, name) in failures), None)
+    failed = {name for (of, name), why in failures.items() if of == film and not why.startswith(NOTHING_TO_COMPUTE)}
+    above = next((name for name in asset.reads if name in failed), None)
     if above is not None:
         failures[film, asset.name] = f"{above} could not be computed"
         return False
