@@ -103,6 +103,7 @@ def test_rooms_load_and_their_assets_read_what_exists() -> None:
     joined = {
         file.stem for file in PACKAGE.glob("results/*.py") if re.search(r"^ROOM = ", file.read_text(), re.MULTILINE)
     }
+    joined |= {file.parent.name for file in PACKAGE.glob("results/*/assets.py")}
     assert {room.name for room in ROOMS} == techniques | joined
 
 
