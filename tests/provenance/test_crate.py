@@ -28,6 +28,7 @@ from rutile_assets.ops.house import House, open_house
 from rutile_assets.provenance import trace
 from rutile_assets.provenance.context import RunContext
 from rutile_assets.provenance.crate.adopt import take_in
+from rutile_assets.provenance.crate.archive import pack
 from rutile_assets.provenance.crate.parts import MANIFEST, METADATA
 from rutile_assets.provenance.crate.rows import FILM
 from rutile_assets.provenance.materialize import materialize
@@ -107,6 +108,9 @@ def test_where_it_came_from_is_told(lab: House, other: House, crate: Path) -> No
     theirs = {row["entity_id"]: row for row in lab.lake.rows("FROM entity")}
     assert len(ids) == len(theirs)
     assert all(theirs[row["original_id"]]["data_version"] == row["data_version"] for row in ids)
+    pages_of(other, FILMS[:1])
+    page = (other.home.reports / "films" / "SIM-F015" / "index.html").read_text(encoding="utf-8")
+    assert "made by The Thin Film Lab, taken in" in page
     snapshots = other.lake.rows(
         "SELECT a.snapshot, n.original_snapshot FROM activity a INNER JOIN origin_number n ON n.local_id ="
         " a.activity_id WHERE a.asset = 'afm_image'"
@@ -167,7 +171,7 @@ def test_the_same_lake_gives_the_same_bytes(lab: House, crate: Path, tmp_path: P
     assert (tmp_path / "films" / MANIFEST).read_bytes() == (crate / MANIFEST).read_bytes()
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        write_export(lab, tmp_path / name / "films.zip", FILMS, None, "zip")
+        pack(tmp_path / "films" if name == "a" else crate, tmp_path / name / "films.zip")
     assert (tmp_path / "a" / "films.zip").read_bytes() == (tmp_path / "b" / "films.zip").read_bytes()
     with pytest.raises(InvalidRecord, match="something at"):
         write_export(lab, tmp_path / "films", FILMS, None, "crate")

@@ -55,6 +55,8 @@ class FilmRows:
         The film.
     growth : dict or None
         Its row of ``growth``.
+    came_from : dict or None
+        Its row of ``imported_films``, where another laboratory made it.
     layers, files, refused, entities, edges, numbers : list of dict
         Rows of ``growth_layer``, raw files (those that stand and those that a current version was made from),
         ``rejected_files``, the newest version of each asset, their parents, and every version of every number.
@@ -70,6 +72,7 @@ class FilmRows:
 
     growth_id: str
     growth: dict[str, Any] | None = None
+    came_from: dict[str, Any] | None = None
     layers: list[dict[str, Any]] = field(default_factory=list)
     files: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
@@ -125,6 +128,7 @@ def read_films(
         f"SELECT * FROM current_raw_file WHERE {_OF_FILMS} ORDER BY original_path",
         lambda film, row: film.files.append({**row, "is_past": False}),
     )
+    spread(f"SELECT * FROM imported_films WHERE {_OF_FILMS}", lambda film, row: setattr(film, "came_from", row))
     spread(f"SELECT * FROM rejected_files WHERE {_OF_FILMS}", lambda film, row: film.refused.append(row))
     spread(_NUMBERS, lambda film, row: film.numbers.append(row))
     spread(
