@@ -30,8 +30,20 @@ def write_export(
     UnreadableFile
         The vault has lost or changed bytes.
     """
-    if out.exists() and (out.is_file() or any(out.iterdir())):
+    if out.exists() and (kind != "crate" or out.is_file() or any(out.iterdir())):
         raise InvalidRecord(f"something at {out}", "a place where nothing stands", "Name another.")
+    try:
+        return _written(house, out, films, series, kind, raw=raw)
+    except OSError as fault:
+        raise InvalidRecord(
+            f"no room or no permission at {fault.filename or out} ({fault.strerror})", "a place to write to",
+            "Name another, or make room.",
+        ) from fault  # fmt: skip
+
+
+def _written(
+    house: House, out: Path, films: Sequence[str] | None, series: str | None, kind: str, *, raw: bool
+) -> list[str]:
     selection = select(house.lake, films_of(house.lake, films, series))
     said = [f"{len(selection.growth_ids)} films, {len(selection.rows('result'))} numbers: {out}"]
     if not selection.is_closed:

@@ -104,6 +104,9 @@ def test_missing_and_additional_files_and_links_are_refused_by_name(crate: Path)
     (crate / "results.csv").unlink()
     os.mkfifo(crate / "results.csv")
     assert sentence().startswith("results.csv: found a link, a device")
+    (crate / "results.csv").unlink()
+    (crate / "a\x1b[2J").write_text("x")
+    assert r"the name 'a\x1b[2J'" in sentence()
 
 
 METADATA_FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
@@ -117,6 +120,7 @@ METADATA_FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda nodes: nodes.update(x={"@id": "../../etc/passwd", "@type": "File", "sha256": "0", "contentSize": "1"}),
         f"another hash or size in {METADATA}",
     ),
+    "an escape code": (lambda nodes: nodes["./"].update(name="\x1b[2J"), "name '\\x1b[2J'"),
     "a list of types": (lambda nodes: nodes["./"].update(identifier=[1, {"@id": 5}]), "another release"),
 }
 
@@ -151,7 +155,13 @@ def test_metadata_that_are_none_are_refused(content: bytes, crate: Path) -> None
 
 def test_huge_metadata_and_a_strange_manifest_are_refused(crate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = (crate / MANIFEST).read_text()
-    for content in (manifest + "x\n", manifest + manifest, manifest.replace("  ", " "), "\x00"):
+    for content in (
+        manifest + f"{'0' * 64}  a\x1b[2J\n",
+        manifest + "x\n",
+        manifest + manifest,
+        manifest.replace("  ", " "),
+        "\x00",
+    ):
         (crate / MANIFEST).write_text(content)
         with pytest.raises(UnreadableFile), opened.opened(crate, crate.parent):
             pass
@@ -390,3 +400,14 @@ def test_the_commands_say_one_sentence(crate: Path, tmp_path: Path) -> None:
         assert answer.exit_code == 2, answer.output
         assert told in answer.output
     assert not (tmp_path / "x").exists()
+
+
+def test_a_film_that_was_not_computed_is_not_exported(sound: Path, house: House, tmp_path: Path) -> None:
+    folder = house.home.inbox / "SIM-F015"
+    shutil.copytree(sound / "raw" / "SIM-F015", folder)
+    house.ingest([folder], RunContext("cli"))
+    with pytest.raises(RutileError, match=r"whether it is simulated cannot be told.*rutile run --films SIM-F015"):
+        write_export(house, tmp_path / "x", None, None, "crate")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RutileError, match="something at"):
+        write_export(house, tmp_path / "file", None, None, "eln")

@@ -25,6 +25,7 @@ from rutile_assets.provenance.materialize import figure_path, record_code
 
 # files and code are here once whoever brought them; the other tables get rows of their own
 _SHARED = {"raw_object": "sha256", "code": "code_version", "environment": "environment_id"}
+MAY_BE_ALIKE = ("sidecar", "note")  # of two films, with the same bytes
 _NUMBERED = (("entity", "entity_id"), ("activity", "activity_id"), ("run", "run_id"), ("result", "result_id"))
 
 
@@ -170,8 +171,8 @@ def _known(lake: Lake, raw: pd.DataFrame, names: Mapping[str, str]) -> list[str]
                 )  # fmt: skip
             known.append(film)
             continue
-        twins = here[(here.growth_id != name) & (here.technique != "sidecar")]
-        twins = twins[twins.sha256.isin(theirs[theirs.technique != "sidecar"].sha256)]
+        twins = here[(here.growth_id != name) & ~here.technique.isin(MAY_BE_ALIKE)]
+        twins = twins[twins.sha256.isin(theirs[~theirs.technique.isin(MAY_BE_ALIKE)].sha256)]
         if len(twins):
             twin = twins.iloc[0]
             raise InvalidRecord(

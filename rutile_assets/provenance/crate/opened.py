@@ -80,6 +80,16 @@ def opened(path: Path, scratch: Path) -> Iterator[Opened]:
 
 
 def _checked(folder: Path) -> Opened:
+    try:
+        return _held_together(folder)
+    except OSError as fault:
+        raise UnreadableFile(
+            f"a file that cannot be read ({fault.strerror})", "read permission", "Give the importing user access.",
+            str(fault.filename),
+        ) from fault  # fmt: skip
+
+
+def _held_together(folder: Path) -> Opened:
     present = _files(folder)
     graph = _graph(folder)
     root = _root(graph)
@@ -93,7 +103,7 @@ def _checked(folder: Path) -> Opened:
     license_ = graph.get(_id(root.get("license")), {})
     return Opened(
         folder, vault.sha256_of(folder / MANIFEST), _text(root, "name"), _text(organisation, "name"),
-        organisation.get("url") if isinstance(organisation.get("url"), str) else None,
+        _words(organisation.get("url")),
         _words(license_.get("@id"), license_.get("name")), _moment(root), hashes,
     )  # fmt: skip
 
@@ -107,6 +117,8 @@ def _files(folder: Path) -> dict[str, Path]:
         for path in here.iterdir():
             place = path.relative_to(folder).as_posix()
             kind = path.lstat().st_mode
+            if not place.isprintable():
+                raise UnreadableFile(f"the name {place!a}", "a name in plain text", _AGAIN, folder.name)
             if stat.S_ISDIR(kind) and depth < MAX_DEPTH:
                 waiting.append((path, depth + 1))
             elif stat.S_ISREG(kind):
@@ -164,7 +176,7 @@ def _manifest(folder: Path) -> dict[str, str]:
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
             found = _LINE.fullmatch(line)
-            if found is None or found[2] in hashes:
+            if found is None or found[2] in hashes or not line.isprintable():
                 raise UnreadableFile(f"the line {line[:80]!r}", "a sha256, two blanks, a path", _AGAIN, MANIFEST)
             hashes[found[2]] = found[1]
     except UnicodeDecodeError as fault:
@@ -193,13 +205,13 @@ def _hold_against_metadata(graph: dict[str, dict[str, Any]], hashes: dict[str, s
 
 def _text(node: dict[str, Any], key: str) -> str:
     value = node.get(key)
-    if not isinstance(value, str) or not 0 < len(value) <= 500:
+    if not isinstance(value, str) or not 0 < len(value) <= 500 or not value.isprintable():
         raise WrongContent(f"{key} {str(value)[:80]!r} of {node.get('@id')}", "some words", _AGAIN, METADATA)
     return value
 
 
 def _words(*values: object) -> str | None:
-    return next((value[:500] for value in values if isinstance(value, str)), None)
+    return next((value[:500] for value in values if isinstance(value, str) and value.isprintable()), None)
 
 
 def _moment(root: dict[str, Any]) -> datetime:

@@ -144,6 +144,11 @@ def select(lake: Lake, growth_ids: Sequence[str]) -> Selection:
 
     What spans films comes along where it rests on one of these films; of its tables only rows about them, or about
     their series, unless it rests on these films alone.
+
+    Raises
+    ------
+    InvalidRecord
+        A film's growth.yaml has not been computed: nothing would say that simulated data are simulated.
     """
     films = list(growth_ids)
     roots = {row["entity_id"] for sql in (_NEWEST, _FILES) for row in lake.rows(sql, [films])}
@@ -174,6 +179,12 @@ def select(lake: Lake, growth_ids: Sequence[str]) -> Selection:
     for name, sql in _OF_RESULTS.items():
         put(lake.tables[name], sql, [numbers])
     _put_records(lake, put, tables)
+    grown = set(tables["growth"].column("growth_id").to_pylist()) if "growth" in tables else set()
+    if lost_films := sorted(set(films) - grown):
+        raise InvalidRecord(
+            f"{lost_films[0]}, of which growth.yaml was not computed: whether it is simulated cannot be told",
+            "computed films", f"rutile run --films {','.join(lost_films)}",
+        )  # fmt: skip
     declared = {name: lake.tables.get(name, OUTSIDE) for name in tables}
     return Selection(tuple(films), tables, declared, not outside)
 

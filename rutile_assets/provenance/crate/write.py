@@ -254,7 +254,7 @@ def _put_pages(home: Home, selection: Selection, parts: Parts) -> None:
                 parts.put(place, _page(path.read_text(encoding="utf-8"), places), f"the page of {growth_id}")
     if any(part.path.endswith("/index.html") for part in parts):
         for path in sorted((home.reports / "assets").glob("*")):
-            if path.name != "numbers.js":
+            if path.name not in ("numbers.js", "texts.js"):
                 parts.put(f"pages/assets/{path.name}", path, "style and scripts of the pages")
     if selection.is_closed:
         _put_figures_across(home, selection, parts)
