@@ -243,6 +243,26 @@ def test_an_archive_that_lies_about_sizes_is_cut_or_encrypted_is_refused(sound: 
         archive.unpack(tmp_path / "locked.zip", tmp_path / "locked")
 
 
+def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(sound: Path, tmp_path: Path) -> None:
+    archive.pack(sound, tmp_path / "crate.eln")
+    whole = (tmp_path / "crate.eln").read_bytes()
+    random = np.random.default_rng(7)
+    refused = 0
+    with opened.opened(tmp_path / "crate.eln", tmp_path / "scratch") as crate:
+        identity, hashes = crate.crate_id, dict(crate.hashes)
+    for _ in range(60):
+        flipped = bytearray(whole)
+        flipped[random.integers(len(whole))] ^= 1 << int(random.integers(8))
+        (tmp_path / "crate.eln").write_bytes(flipped)
+        try:
+            with opened.opened(tmp_path / "crate.eln", tmp_path / "scratch") as crate:
+                assert (crate.crate_id, crate.hashes) == (identity, hashes)
+        except RutileError:
+            refused += 1
+    assert refused > 50
+    assert not list((tmp_path / "scratch").iterdir())
+
+
 def _edge(rows: Rows) -> Rows:
     return [*rows, {"child": rows[0]["parent"], "parent": rows[0]["child"], "role": "circle"}]
 
