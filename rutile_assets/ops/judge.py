@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from rutile_assets.ops.recompute import Key
 from rutile_assets.ops.recorded import Recorded
 from rutile_assets.provenance import verify as compare
@@ -18,6 +20,7 @@ from rutile_assets.rooms import all_assets
 SENTENCES = 5  # of a list of reasons that are shown
 NO_CODE = CodeVersion("", {})
 Row = dict[str, Any]
+Pair = tuple[pd.DataFrame, pd.DataFrame, dict[int, str], dict[int, str]]  # recorded and again, with their names
 NOWHERE: Row = {"packages": {}}  # an environment that nothing is known of
 
 
@@ -46,6 +49,7 @@ class Judge:
         self.environments = recorded.environments()
         self.here: tuple[str, Row] = next(iter(again.environments().items()), ("", NOWHERE))
         self.code = recorded.code() | again.code()
+        self.pairs: dict[tuple[int, str], Pair] = {}
         self.changed: dict[Key, str] = {}
         self.loose: set[Key] = set()  # versions that are the same within their tolerance: what reads them is no better
         self.environment_notes: set[str] = set()
@@ -76,7 +80,7 @@ class Judge:
         exact = exact and not self.loose.intersection(self._above(version, asset))
         said = {"tolerance": asset.tolerance.words(exact=exact), "code_version": made["code_version"]}
         keys = compare.by_key(numbers)
-        found = self._rows_of(asset, version, made)
+        found = self._rows_of(asset, version)
         new = [key for key in self.keys[version["growth_id"], asset.name] if key not in keys]
         if new:
             gone = compare.Comparison(
@@ -101,12 +105,27 @@ class Judge:
                 values["difference"] = other["value"] - number["value"]
             yield self._row(version, number, verdict=verdict, reason=_joined(change, found.sentence), **said, **values)
 
-    def _rows_of(self, asset: Asset, version: Row, made: Row) -> compare.Comparison:
+    def prepare(self, versions: Sequence[Row]) -> None:
+        """Read the rows of these versions and of their recomputations, a question a table."""
+        self.pairs.clear()
+        for name in {version["asset"] for version in versions} & self.assets.keys():
+            mine = [v for v in versions if v["asset"] == name and (v["growth_id"], name) in self.made]
+            again = [self.made[v["growth_id"], name]["entity_id"] for v in mine]
+            if not mine:
+                continue
+            for table in self.assets[name].writes:
+                left, left_names = self.recorded.table(table, [v["entity_id"] for v in mine])
+                right, right_names = self.again.table(table, again)
+                nothing = pd.DataFrame(columns=table.column_names)
+                for version, made in zip(mine, again, strict=True):
+                    frames = left.get(version["entity_id"], nothing), right.get(made, nothing)
+                    self.pairs[version["entity_id"], table.name] = (*frames, left_names, right_names)
+
+    def _rows_of(self, asset: Asset, version: Row) -> compare.Comparison:
         """Compare the rows of all tables of a version."""
         found = []
         for table in asset.writes:
-            left, left_names = self.recorded.table(table, version["entity_id"])
-            right, right_names = self.again.table(table, made["entity_id"])
+            left, right, left_names, right_names = self.pairs[version["entity_id"], table.name]
             readers = (self.recorded.read_array, self.again.read_array)
             found.append(compare.compare_rows(table, left, right, (left_names, right_names), asset.tolerance, readers))
         return compare.together(found)

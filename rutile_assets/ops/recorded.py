@@ -99,10 +99,12 @@ class Recorded:
         rows = self.rows("FROM lake.environment")
         return {row["environment_id"]: {**row, "packages": json.loads(row["packages"])} for row in rows}
 
-    def table(self, table: Table, entity_id: int) -> tuple[pd.DataFrame, dict[int, str]]:
-        """Return a version's rows of a table, and what the ids in them stand for."""
-        frame = fetch_frame(self._connection, f'SELECT * FROM lake."{table.name}" WHERE entity_id = ?', [entity_id])
-        return frame, names_of(self.rows, [frame])
+    def table(self, table: Table, entity_ids: Sequence[int]) -> tuple[dict[int, pd.DataFrame], dict[int, str]]:
+        """Return the rows of a table by version, for versions that have any, and what the ids in them stand for."""
+        question = f'SELECT * FROM lake."{table.name}" WHERE entity_id IN (SELECT unnest(?::BIGINT[]))'
+        rows = fetch_frame(self._connection, question, [list(entity_ids)])
+        frames = {int(str(entity)): mine.reset_index(drop=True) for entity, mine in rows.groupby("entity_id")}
+        return frames, names_of(self.rows, [rows])
 
     @property
     def read_array(self) -> ReadArray:

@@ -24,6 +24,8 @@ from rutile_assets.provenance.materialize import record_code
 from rutile_assets.provenance.tolerance import FAILURES, NOT_IN_SAMPLE
 from rutile_assets.rooms import all_assets
 
+AT_ONCE = 400  # versions whose rows are held in memory
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -285,9 +287,16 @@ def _compared(
             by_version[number["entity_id"]].append(number)
         rows: list[Row] = []
         order = {asset.name: place for place, asset in enumerate(all_assets())}
-        for version in sorted(versions, key=lambda row: (row["growth_id"] or "~", order.get(row["asset"], 0))):
-            is_chosen = version["asset"] in wanted.get(version["growth_id"], ())
-            if is_chosen or (version["growth_id"] is None and None not in wanted):
+        judged = [
+            row
+            for row in sorted(versions, key=lambda row: (row["growth_id"] or "~", order.get(row["asset"], 0)))
+            if row["asset"] in wanted.get(row["growth_id"], ()) or (row["growth_id"] is None and None not in wanted)
+        ]
+        for start in range(0, len(judged), AT_ONCE):
+            some = judged[start : start + AT_ONCE]
+            judge.prepare(some)
+            for version in some:
+                is_chosen = version["asset"] in wanted.get(version["growth_id"], ())
                 rows += judge.rows(version, by_version[version["entity_id"]], is_chosen=is_chosen)
         return rows, sorted(judge.environment_notes)
     finally:

@@ -10,6 +10,7 @@ from rutile_assets.columns import ENTITY_ID, FILE_ID, GROWTH_ID, NOTES
 from rutile_assets.provenance import diff, verify
 from rutile_assets.provenance.content import content, data_version, in_order_of_names
 from rutile_assets.provenance.tolerance import CODE_CHANGED, DIFFERS, HOUSE, IDENTICAL, VERDICTS, WITHIN, Tolerance
+from rutile_assets.results.figures.panel import digest_of
 from rutile_assets.table import Column, Table, estimated
 
 LOOSE = Tolerance(in_sigma=0.1, relative=1e-3)
@@ -105,6 +106,11 @@ def test_a_data_version_does_not_know_ids() -> None:
     }
     assert len(versions) == 2
     assert list(content(left, {1: "a"}).file_id) == ["a", "unknown"]
+
+
+def test_what_a_figure_draws_does_not_know_ids() -> None:
+    assert digest_of(_frame([1, 2], [1.0, 2.0])) == digest_of(_frame([5, 6], [1.0, 2.0], entity=9))
+    assert digest_of(_frame([1, 2], [1.0, 2.0])) != digest_of(_frame([1, 2], [1.0, 2.5]))
 
 
 def test_rows_come_in_the_order_of_paths() -> None:

@@ -14,6 +14,7 @@ from rutile_assets.provenance.film import Films
 from rutile_assets.results.passport.numbers import measured
 
 Draw = Callable[[FigureBase], None]
+IDS = ("entity_id", "file_id", "result_id")  # so end columns that differ from home to home
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,11 @@ def lacking(title: str, assets: Sequence[str], words: str) -> Panel:
 
 
 def digest_of(*parts: object) -> str:
-    """Return a digest of tables, arrays and plain values that does not depend on ids of versions."""
+    """Return a digest of tables, arrays and plain values that does not depend on ids."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, pd.DataFrame):
-            kept = part.drop(columns=["entity_id"], errors="ignore")
+            kept = part[[name for name in part.columns if not name.endswith(IDS)]]
             digest.update(repr(list(kept.columns)).encode())
             digest.update(pd.util.hash_pandas_object(kept.astype(object), index=False).to_numpy().tobytes())
         elif isinstance(part, np.ndarray):
