@@ -7,7 +7,7 @@ DEMO_HOME ?= .demo
 CAMPAIGN_HOME ?= .campaign
 UI_HOME ?= $(or $(RUTILE_HOME),.rutile)
 
-.PHONY: help demo campaign test test-all lint ui bench format lock clean
+.PHONY: help demo campaign test test-all lint ui bench format lock validator clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -57,6 +57,10 @@ lock: $(READY) ## resolve the pinned set anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	echo "torch==2.13.0" | $(BIN)/uv pip compile pyproject.toml --extra dev --constraint - --no-header --no-annotate \
 	  --python-version 3.11 --quiet | sed 's/^torch==\([0-9.]*\).*/torch==\1/' > deploy/requirements.lock
+
+validator: ## the official RO-Crate and NeXus validators, in a venv apart: they want an older rich
+	$(PYTHON) -m venv .venv-validator
+	.venv-validator/bin/python -m pip install --quiet roc-validator rocrate==0.13.0 nexusformat
 
 clean: ## remove the homes of demo and campaign
 	rm -rf $(DEMO_HOME) $(CAMPAIGN_HOME)

@@ -71,7 +71,11 @@ def connect(folder: Path, *, read_only: bool = False, at: int | None = None) -> 
     )
     for name in EXTENSIONS:
         connection.execute(f"LOAD '{extension_path(name)}'")
-    options = [f"DATA_PATH '{folder / 'data'}'", f"DATA_INLINING_ROW_LIMIT {INLINED_ROWS}"]
+    options = [
+        f"DATA_PATH '{folder / 'data'}'",
+        "OVERRIDE_DATA_PATH true",  # a home that was moved or restored elsewhere: its files are named from here
+        f"DATA_INLINING_ROW_LIMIT {INLINED_ROWS}",
+    ]
     if read_only or at is not None:
         options.append("READ_ONLY")
     if at is not None:

@@ -6,7 +6,6 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,11 +112,10 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("lab") / "home"
     (root / "inbox").mkdir(parents=True)
-    yield root
-    shutil.rmtree(root, ignore_errors=True)
+    return root
 
 
 def test_fifty_files_in_a_minute_and_then_a_power_cut(campaign: Path, home: Path) -> None:

@@ -192,3 +192,19 @@ def test_two_homes_share_nothing(tmp_path: Path) -> None:
     with first.write() as writer:
         writer.append("note", [{"note_id": 1, "growth_id": "a", "size_nm": 1.0}])
     assert second.rows("FROM note") == []
+
+
+def test_a_home_that_was_moved_opens_with_all_that_is_in_it(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "here" / "lake", [NOTE])
+    many = [{"note_id": i, "growth_id": "A", "size_nm": 1.0} for i in range(1, 2001)]  # beyond what is inlined
+    with lake.write() as writer:
+        writer.append("note", many)
+    lake.close()
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = Lake(tmp_path / "there" / "lake", [NOTE])
+    with moved.write() as writer:
+        writer.append("note", [{"note_id": 9999, "growth_id": "A", "size_nm": 2.0}])
+    moved.maintain()
+    assert moved.rows("SELECT count(*) AS n, sum(size_nm) AS total FROM lake.note") == [{"n": 2001, "total": 2002.0}]
+    assert not (tmp_path / "here").exists()
+    moved.close()
