@@ -152,14 +152,16 @@ def verify(
         films = scope.chosen(known)
         some = None if films == known else films
         versions, numbers = recorded.versions(some), recorded.numbers(some)
-        wanted = _wanted(scope, films, films == known, versions, numbers)
+        kept = _kept(scope, numbers)
+        wanted = _wanted(films, films == known, versions, kept)
+        left_out = set() if None in wanted else {asset.name for asset in all_assets() if asset.spans_films} & kept
         late = _out_of_date(recorded, versions, wanted)
         objects, broken = _check_vault(house, recorded, films, everything=films == known and scope.quantity is None)
         settings = {(row["growth_id"], row["asset"]): row["parameters"] for row in versions}
         with clean_home(house) as folder:
             made = recompute(house, folder, _computable(wanted, late), settings, processes=processes, tell=tell)
             try:
-                rows, environment_notes = _compared(recorded, made, versions, numbers, wanted, late)
+                rows, environment_notes = _compared(recorded, made, versions, numbers, wanted, late, left_out)
             finally:
                 made.house.lake.close()
         report = Report(
@@ -172,24 +174,26 @@ def verify(
     return report
 
 
-def _wanted(
-    scope: Scope, films: Sequence[str], is_all: bool, versions: Sequence[Row], numbers: Sequence[Row]
-) -> dict[str | None, list[str]]:
+def _kept(scope: Scope, numbers: Sequence[Row]) -> set[str]:
+    """Return the assets that the scope asks for: all, or those of a quantity with what they rest on."""
+    if scope.quantity is None:
+        return {asset.name for asset in all_assets()}
+    kept = _upstream_of({row["asset"] for row in numbers if row["quantity"] == scope.quantity})
+    if not kept:
+        raise InvalidRecord(
+            f"no current number {scope.quantity!r}", "a quantity of the view results",
+            "rutile sql 'SELECT DISTINCT quantity FROM results' lists them.",
+        )  # fmt: skip
+    return kept
+
+
+def _wanted(films: Sequence[str], is_all: bool, versions: Sequence[Row], kept: set[str]) -> dict[str | None, list[str]]:
     """Return the assets to verify by film; None: those that span films, where all films are verified."""
-    kept = {asset.name for asset in all_assets()}
-    if scope.quantity is not None:
-        kept = _upstream_of({row["asset"] for row in numbers if row["quantity"] == scope.quantity})
-        if not kept:
-            raise InvalidRecord(
-                f"no current number {scope.quantity!r}", "a quantity of the view results",
-                "rutile sql 'SELECT DISTINCT quantity FROM results' lists them.",
-            )  # fmt: skip
-    chosen: set[str | None] = {*films, *([None] if is_all else [])}
-    wanted: dict[str | None, list[str]] = defaultdict(list)
+    wanted: dict[str | None, list[str]] = {film: [] for film in (*films, *([None] if is_all else []))}
     for row in versions:
-        if row["growth_id"] in chosen and row["asset"] in kept:
+        if row["growth_id"] in wanted and row["asset"] in kept:
             wanted[row["growth_id"]].append(row["asset"])
-    return dict(wanted)
+    return wanted
 
 
 def _upstream_of(names: set[str]) -> set[str]:
@@ -277,8 +281,12 @@ def _compared(
     numbers: Sequence[Row],
     wanted: Mapping[str | None, Sequence[str]],
     late: Mapping[Key, str],
+    left_out: set[str],
 ) -> tuple[list[Row], list[str]]:
-    """Return a row for each number and each version, and what differs between the environments."""
+    """Return a row for each number and each version, and what differs between the environments.
+
+    `left_out` are assets that rest on more films than were recomputed.
+    """
     again = Recorded(made.house)
     try:
         judge = Judge(recorded, again, made.failures, late)
@@ -290,7 +298,8 @@ def _compared(
         judged = [
             row
             for row in sorted(versions, key=lambda row: (row["growth_id"] or "~", order.get(row["asset"], 0)))
-            if row["asset"] in wanted.get(row["growth_id"], ()) or (row["growth_id"] is None and None not in wanted)
+            if row["asset"] in wanted.get(row["growth_id"], ())
+            or (row["growth_id"] is None and row["asset"] in left_out)
         ]
         for start in range(0, len(judged), AT_ONCE):
             some = judged[start : start + AT_ONCE]
