@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from rutile_assets.lake.tables import Lake
+from benchmarks.campaign_lake import fill
+from benchmarks.pages import opened_s
 from rutile_assets.ops.house import House, open_house
 from rutile_assets.provenance import trace
-from rutile_assets.provenance.context import RunContext, utc_now
+from rutile_assets.provenance.context import RunContext
 from rutile_assets.provenance.materialize import materialize
-from rutile_assets.rooms import all_assets
+from rutile_assets.provenance.stale import stale_assets
+from rutile_assets.results.passport import page_path, write_pages
+from rutile_assets.results.passport.series_lineage import series_path, write_series_lineage
+from rutile_assets.rooms import ROOMS, all_assets
 from rutile_assets.simulation.campaign import simulate
 
-FILMS, EDGES = 10_000, 1_000_000
+FILMS = 10_000
+EVERY_EDGE = "SELECT sum(child), sum(parent) FROM lake.edge"
 
 
 def _home(name: str) -> tuple[House, Path]:
@@ -101,104 +103,53 @@ def run_commits() -> Iterator[str]:
 
 
 def run_lineage() -> Iterator[str]:
-    """Yield the time of the query behind `rutile trace` at 10,000 films and a million edges."""
+    """Yield how long trace, stale and the pages of lineage take at 10,000 films and a million edges."""
     house, folder = _home("lineage")
-    per_film = EDGES // FILMS
-    first, wanted = _fill(house.lake, per_film)
-    start = time.perf_counter()
-    house.lake.maintain()
-    yield f"{FILMS} films, {FILMS * per_film} edges; maintenance {time.perf_counter() - start:.1f} s"
-    spent = []
-    for _ in range(10):
-        start = time.perf_counter()
-        step = trace.back(house.lake, wanted)
-        spent.append(1e3 * (time.perf_counter() - start))
-    assert len(trace.raw_files(step)) > 0
-    files = len(trace.raw_files(step))
-    yield f"one number back to its {files} files: median {np.median(spent):.0f} ms, worst {max(spent):.0f} ms"
-    spent = []
-    for _ in range(5):
-        start = time.perf_counter()
-        house.lake.rows("SELECT value FROM results WHERE growth_id = 'F00500' AND is_current")
-        spent.append(1e3 * (time.perf_counter() - start))
-    yield f"one film's current numbers: median {np.median(spent):.0f} ms"
+    films = fill(house, FILMS)
+    edges = house.lake.rows("SELECT count(*) AS n FROM lake.edge")[0]["n"]
+    yield f"{FILMS} films, {edges} edges, every one of them between versions that stand now"
+    lake, assets = house.lake, all_assets()
+    film, other = films[FILMS // 2], films[FILMS // 3]
+    number = trace.results_named(lake, film, "xrr_fit_0_nm")[0]
+    across = trace.results_named(lake, "RuO2/TiO2", "claims_nm")[0]
+    file_id = number["file_id"]
+    yield _timed(
+        "floor: every edge read and counted", lambda: lake.rows("SELECT sum(child), sum(parent) FROM lake.edge")
+    )
+    yield _timed("floor: every version's id read", lambda: lake.rows("SELECT sum(hash(asset)) FROM lake.entity"))
+    yield _timed("one number back to its files", lambda: trace.back(lake, number["entity_id"]))
+    yield _timed("the same in SQL, trace_of", lambda: lake.rows("FROM trace_of(?)", [number["result_id"]]))
+    yield _timed("one file forward to its numbers", lambda: lake.rows("FROM resting_on(?)", [file_id]))
+    yield _timed("a number of a series, films as groups", lambda: trace.grouped(lake, [across["entity_id"]]))
+    yield _timed("its every step", lambda: trace.lineage_of(lake, [across["entity_id"]]), 3)
+    yield _timed("stale, nothing is", lambda: stale_assets(lake, house.home, assets))
+    yield _timed("stale, one film", lambda: stale_assets(lake, house.home, assets, [film]))
+    house.home.settings_file.write_text(f"films: {{{other}: {{xrr_fit: {{generations: 77}}}}}}\n")
+    yield _timed("stale, a parameter of one film", lambda: stale_assets(lake, house.home, assets))
+    house.home.settings_file.write_text("parameters: {transport_hall: {significance: 4.0}}\n")
+    found = len(stale_assets(lake, house.home, assets))
+    yield _timed(f"stale, a parameter of every film, {found} results", lambda: stale_assets(lake, house.home, assets))
+    house.home.settings_file.unlink()
+    yield _timed("a film's page with its lineage written", lambda: write_pages(lake, house.home, ROOMS, [film]))
+    pages = [page_path(house.home, film)]
+    clock = time.perf_counter()
+    write_series_lineage(lake, house.home)
+    yield f"a series' page with its lineage written: {time.perf_counter() - clock:.2f} s"
+    pages.append(series_path(house.home, "RuO2/TiO2"))
+    for page in pages:
+        named = page.relative_to(house.home.reports)
+        yield f"{named}, {page.stat().st_size / 1e3:.0f} kB, opened in Chromium: {opened_s(page)}"
+    house.lake.close()
     shutil.rmtree(folder)
-    assert first < wanted
 
 
-def _fill(lake: Lake, per_film: int) -> tuple[int, int]:
-    """Write films with raw files, one measured and many fitted entities each, in big transactions."""
-    now = utc_now()
-    fits = per_film // 4
-    base = 1_000_000
-    wanted = 0
-    with lake.write() as writer:
-        writer.append("code", [{"code_version": "c", "parts": json.dumps({})}])
-        writer.append(
-            "activity",
-            [
-                {
-                    "activity_id": 1,
-                    "run_id": 1,
-                    "asset": "a",
-                    "partition": None,
-                    "code_version": "c",
-                    "parameters": "{}",
-                    "seed": None,
-                    "snapshot": None,
-                    "started_at": now,
-                    "wall_time_s": 0.0,
-                }
-            ],
-        )
-    entities, edges, files, results = [], [], [], []
-    for film in range(FILMS):
-        growth_id = f"F{film:05d}"
-        start = base + film * 1000
-        raw = [start + i for i in range(4)]
-        measured = start + 10
-        made = [start + 20 + i for i in range(fits)]
-        entities += [(e, "raw_file", "xrr", growth_id) for e in raw]
-        entities += [(measured, "asset", "xrr_scan", growth_id)] + [(e, "asset", "xrr_fit", growth_id) for e in made]
-        edges += [(measured, e, "file") for e in raw]
-        for e in made:
-            edges += [(e, measured, "xrr_scan")] + [(e, r, "file") for r in raw[:3]]
-        files += [(raw[0], growth_id)]
-        results.append((start + 900, made[-1], growth_id))
-        wanted = made[-1] if film == FILMS // 2 else wanted
-    columns = ["entity_id", "kind", "asset", "growth_id"]
-    with lake.write() as writer:
-        writer.append("entity", pd.DataFrame(entities, columns=columns).assign(data_version="d", activity_id=1))
-        writer.append("edge", pd.DataFrame(edges, columns=["child", "parent", "role"]))
-        writer.append(
-            "raw_file",
-            pd.DataFrame(files, columns=["file_id", "growth_id"]).assign(
-                sha256="s",
-                technique="xrr",
-                original_path="x",
-                settings="{}",
-                declared="{}",
-                reader="r",
-                reader_version="v",
-                data_version="d",
-                activity_id=1,
-                ingested_at=now,
-                is_withdrawn=False,
-            ),
-        )
-        writer.append(
-            "result",
-            pd.DataFrame(results, columns=["result_id", "entity_id", "growth_id"]).assign(
-                technique="xrr",
-                quantity="thickness_nm",
-                subject="",
-                value=1.0,
-                sigma_systematic=0.0,
-                sigma_source="covariance",
-                unit="nm",
-                method="m",
-                notes="",
-            ),
-        )
-    print(f"{len(edges)} edges written", file=sys.stderr)
-    return base, wanted
+def _timed(what: str, work: Callable[[], object], times: int = 7) -> str:
+    """Return the best and the median wall time and the processor time of some work, after a run that is not counted."""
+    work()
+    walls, processor = [], []
+    for _ in range(times):
+        wall, used = time.perf_counter(), time.process_time()
+        work()
+        walls.append(1e3 * (time.perf_counter() - wall))
+        processor.append(1e3 * (time.process_time() - used))
+    return f"{what}: best {min(walls):.0f} ms, median {np.median(walls):.0f} ms; processor {min(processor):.0f} ms"

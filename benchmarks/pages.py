@@ -40,12 +40,13 @@ def run() -> Iterator[str]:
     for path in (index, house.home.reports / "assets/numbers.js", page, page.parent / "data.js"):
         yield f"{path.relative_to(house.home.reports)}: {path.stat().st_size / 1e3:.0f} kB"
     for name, path in (("index", index), ("film", page)):
-        yield f"{name} opened in Chromium: {_opened_s(path)}"
+        yield f"{name} opened in Chromium: {opened_s(path)}"
     house.lake.close()
     shutil.rmtree(folder)
 
 
-def _opened_s(path: Path) -> str:
+def opened_s(path: Path) -> str:
+    """Return how long a page takes to load in headless Chromium, in words."""
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415
     except ImportError:

@@ -10,7 +10,7 @@ CREATE OR REPLACE MACRO memory.main.trace_of(wanted_result_id) AS TABLE
 
     -- versions that read the one file that the number rests on: the other files that they read do not count
     narrowed AS (
-        SELECT edge.child
+        SELECT DISTINCT edge.child
         FROM lake.edge
         INNER JOIN number ON edge.parent = number.file_id
     ),
@@ -19,12 +19,11 @@ CREATE OR REPLACE MACRO memory.main.trace_of(wanted_result_id) AS TABLE
         SELECT entity_id FROM number
         UNION
         SELECT edge.parent
-        FROM lake.edge
-        INNER JOIN up ON edge.child = up.entity_id
-        WHERE
-            edge.role <> 'file'
-            OR edge.child NOT IN (SELECT narrowed.child FROM narrowed)
-            OR edge.parent IN (SELECT number.file_id FROM number)
+        FROM up
+        INNER JOIN lake.edge ON up.entity_id = edge.child
+        LEFT JOIN narrowed ON edge.child = narrowed.child
+        LEFT JOIN number ON edge.parent = number.file_id
+        WHERE edge.role <> 'file' OR narrowed.child IS NULL OR number.file_id IS NOT NULL
     )
 
     SELECT
@@ -45,8 +44,8 @@ CREATE OR REPLACE MACRO memory.main.trace_of(wanted_result_id) AS TABLE
         environment.environment_id
     FROM up
     INNER JOIN lake.entity ON up.entity_id = entity.entity_id
-    INNER JOIN lake.activity ON entity.activity_id = activity.activity_id
-    LEFT JOIN lake.raw_file ON entity.kind = 'raw_file' AND entity.entity_id = raw_file.file_id
+    LEFT JOIN lake.activity ON entity.activity_id = activity.activity_id
+    LEFT JOIN lake.raw_file ON entity.entity_id = raw_file.file_id
     LEFT JOIN lake.run ON activity.run_id = run.run_id
     LEFT JOIN lake.environment ON run.environment_id = environment.environment_id;
 

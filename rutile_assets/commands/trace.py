@@ -152,12 +152,13 @@ def _why(details: dict[str, Any]) -> str:
     """Tell how a step was made: its code, commit, machine, snapshot and parameters, a line each where there is one."""
     commit = f"  commit {details['git_commit'][:12]}" if details["git_commit"] else ""
     changed = " with changes" if details["git_dirty"] else ""
+    when = f", {details['started_at']:%Y-%m-%d %H:%M:%S} UTC, by {details['trigger']}" if details["started_at"] else ""
+    snapshot = f", snapshot {int(details['snapshot'])}" if details["snapshot"] is not None else ""
     machine = f"python {details['python']}, packages {details['environment_id']}, {details['platform']}"
     lines = [
-        f"code {details['code_version']}{commit}{changed}",
+        f"code {details['code_version']}{commit}{changed}" if details["code_version"] else "",
         machine if details["python"] else "",
-        f"activity {details['activity_id']}, {details['started_at']:%Y-%m-%d %H:%M:%S} UTC, by {details['trigger']}"
-        + (f", snapshot {int(details['snapshot'])}" if details["snapshot"] is not None else ""),
+        f"activity {details['activity_id']}{when}{snapshot}",
         f"read as {details['reader']}" if details["reader"] else "",
         f"parameters {details['parameters']}" if details["parameters"] not in (None, "{}") else "",
     ]

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rutile_assets import formats
 from rutile_assets.lake.home import Home
 from rutile_assets.lake.tables import Lake, Reading
 from rutile_assets.provenance.between import causes
 from rutile_assets.provenance.change import (
+    FILE,
     Change,
     code_changes,
     file_change,
@@ -23,6 +25,7 @@ from rutile_assets.provenance.change import (
     recorded_code,
     upstream_change,
 )
+from rutile_assets.provenance.code_version import CodeVersion
 from rutile_assets.provenance.film_asset import Asset
 from rutile_assets.provenance.materialize import reader_code
 
@@ -323,11 +326,33 @@ def _recipe_changes(
         asset = assets[row["asset"]]
         chosen = asset.parameters_as_dict(asset.parameters_for(home, row["own"] or None))
         used = json.loads(acts[row["activity_id"]]["parameters"])
-        changes.append(
-            (code_changes(recorded[old], new) if old in recorded and old != new.digest else [])
-            + parameter_changes(used, json.loads(json.dumps(chosen)))
-        )
+        code = _code_changes(recorded[old], new, asset, row["readers"]) if old in recorded and old != new.digest else []
+        changes.append(code + parameter_changes(used, json.loads(json.dumps(chosen))))
     return changes
+
+
+def _code_changes(old: CodeVersion, new: CodeVersion, asset: Asset, readers: str) -> list[Change]:
+    """Name what differs in the code; a reader that files brought along or took away is one change, by its name."""
+    now = set(filter(None, readers.split("|")))
+    told: list[Change] = []
+    by_files: set[str] = set()
+    for form in formats.FORMATS if asset.files and old.parts else ():
+        was_used = f"{form.read.__module__}.{form.read.__qualname__}" in old.parts
+        if was_used == (form.name in now) or (was_used and now & _alike(form.name)):
+            continue
+        how = "no file is read" if was_used else "files are read"
+        told.append(Change(FILE, form.name, f"{how} as {form.name} {'any more' if was_used else 'now'}"))
+        by_files |= reader_code(form.name).parts.keys() - asset.code.parts.keys()
+    changes = code_changes(old, new)
+    return told + [
+        one for one in changes if one.what not in by_files or one.what in old.parts.keys() & new.parts.keys()
+    ]
+
+
+def _alike(name: str) -> set[str]:
+    """Return the formats that one function reads."""
+    read = {form.name: form.read for form in formats.FORMATS}
+    return {other for other, function in read.items() if function is read[name]}
 
 
 def _add_upstream(

@@ -37,7 +37,7 @@ class Picture:
         """
         if path.suffix.lower() == ".svg":
             mark = ", simulated data" if self.is_simulated else ""
-            put(path, rendered("picture.svg", lineage=self.lineage, title=self.title + mark).strip() + "\n")
+            put(path, rendered("picture_alone.html", lineage=self.lineage, title=self.title + mark).strip() + "\n")
         elif path.suffix.lower() in (".html", ".htm"):
             style = (resources.files("rutile_assets.results.passport") / "static" / "passport.css").read_text("utf-8")
             values = {"title": self.title, "lineage": self.lineage, "steps": self.steps}

@@ -28,7 +28,7 @@ _MEMBERS = """
     SELECT named.kind, named.asset, named.entity_id, named.growth_id, file.original_path,
         growth.series IS NOT DISTINCT FROM $1 AS is_of_series
     FROM named
-    LEFT JOIN lake.raw_file AS file ON named.kind = 'raw_file' AND named.entity_id = file.file_id
+    LEFT JOIN lake.raw_file AS file ON named.entity_id = file.file_id
     LEFT JOIN lake.growth AS growth ON named.growth_id = growth.growth_id
     QUALIFY row_number() OVER (
         PARTITION BY named.kind, named.asset ORDER BY is_of_series DESC, named.growth_id, file.original_path
