@@ -12,6 +12,8 @@ from rutile_assets.commands import campaign, lake
 from rutile_assets.commands.crate import export, import_
 from rutile_assets.commands.diff import diff
 from rutile_assets.commands.figures import figures
+from rutile_assets.commands.gc import gc
+from rutile_assets.commands.notes import note, search
 from rutile_assets.commands.pages import pages
 from rutile_assets.commands.printing import PATH, stop
 from rutile_assets.commands.stale import stale
@@ -69,6 +71,9 @@ COMMANDS = (
     figures,
     export,
     import_,
+    note,
+    search,
+    gc,
     campaign.simulate,
     campaign.score,
     campaign.demo,

@@ -19,6 +19,7 @@ from rutile_assets.techniques.growth.assets import ROOM as GROWTH
 from rutile_assets.techniques.growth_log.assets import ROOM as GROWTH_LOG
 from rutile_assets.techniques.haadf.assets import ROOM as HAADF
 from rutile_assets.techniques.kpfm.assets import ROOM as KPFM
+from rutile_assets.techniques.note.assets import ROOM as NOTE
 from rutile_assets.techniques.ptychography.assets import ROOM as PTYCHOGRAPHY
 from rutile_assets.techniques.rheed.assets import ROOM as RHEED
 from rutile_assets.techniques.rsm.assets import ROOM as RSM
@@ -53,6 +54,7 @@ ROOMS: tuple[Room, ...] = (
     CONSISTENCY,
     CLAIMS,
     FIGURES,
+    NOTE,
 )
 
 # techniques whose files are read and kept, though no room analyses them yet

@@ -13,6 +13,7 @@ from rutile_assets.formats import (
     gwyddion,
     igor_ibw,
     ksa_img,
+    markdown_note,
     merlin,
     multivu,
     nanoscope,
@@ -36,6 +37,7 @@ from rutile_assets.formats.measurement import Format, Measurement, Source
 from rutile_assets.formats.refused import stranger, unknown
 
 FORMATS: tuple[Format, ...] = (
+    markdown_note.FORMAT,
     rigaku_rasx.FORMAT,
     rigaku_ras.FORMAT,
     rigaku_asc.FORMAT,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,8 @@ def store(folder: Path, name: str, array: npt.NDArray[Any], attributes: Mapping[
     contiguous = np.ascontiguousarray(array)
     reference = reference_of(name, contiguous, attributes)
     target = folder / f"{reference}.zarr"
+    with suppress(FileNotFoundError):
+        os.utime(target)  # in use again: `rutile gc` leaves what is young
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".writing-"))

@@ -174,11 +174,13 @@ class Lake:
         try:
             connection = connect(self.folder, at=snapshot)
         except duckdb.Error as fault:
+            gone = 0 <= snapshot < self.snapshot()
             raise InvalidRecord(
-                f"snapshot {snapshot}: {str(fault).splitlines()[0]}",
+                f"snapshot {snapshot}, which has expired (rutile gc)" if gone
+                else f"snapshot {snapshot}: {str(fault).splitlines()[0]}",
                 "a snapshot of this lake",
                 "List them: rutile sql 'FROM ducklake_snapshots(''lake'')'.",
-            ) from fault
+            ) from fault  # fmt: skip
         self._create_views(connection, only_possible=True)
         return connection
 
@@ -228,11 +230,20 @@ class Lake:
 
     def maintain(self) -> None:
         """Write inlined rows out to Parquet and merge small files; no snapshot is lost."""
+        with self.exclusive() as cursor:
+            cursor.execute("CALL ducklake_flush_inlined_data('lake')")
+            cursor.execute("CALL ducklake_merge_adjacent_files('lake')")
+
+    @contextmanager
+    def exclusive(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Hold the lake's lock and give a cursor without a transaction: nobody commits meanwhile, others may read."""
         connection = self._connection
         with self._locked():
             cursor = connection.cursor()
-            cursor.execute("CALL ducklake_flush_inlined_data('lake')")
-            cursor.execute("CALL ducklake_merge_adjacent_files('lake')")
+            try:
+                yield cursor
+            finally:
+                cursor.close()
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""

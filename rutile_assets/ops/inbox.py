@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from rutile_assets.errors import InvalidRecord, RutileError, UnreadableFile
-from rutile_assets.formats import FORMATS
+from rutile_assets.formats import FORMATS, markdown_note
 from rutile_assets.formats.measurement import INSTRUMENT_HEADER
 from rutile_assets.formats.yaml_text import read_mapping
 from rutile_assets.techniques.growth.record import GROWTH_FILE, GrowthRecord, read_growth
@@ -42,6 +42,11 @@ class Dropped:
     def is_growth(self) -> bool:
         """Whether it is the growth.yaml itself."""
         return self.folder is not None and self.path == self.folder / GROWTH_FILE
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it is a note that a person wrote."""
+        return self.path.name.lower().endswith(markdown_note.ENDING)
 
     @property
     def is_sidecar(self) -> bool:
@@ -120,13 +125,16 @@ def gather(paths: Sequence[Path], growth_folder: Path | None = None) -> list[Gro
 def declared_for(file: Dropped) -> tuple[dict[str, object], list[Path]]:
     """Return what is declared beside a file and the sidecars that do: its own wins over its folder's.
 
-    What the instrument's own header says stands apart, under `INSTRUMENT_HEADER`.
+    What the instrument's own header says stands apart, under `INSTRUMENT_HEADER`. Of a note, it is the file that it
+    stands beside: settings are declared of measurements.
 
     Raises
     ------
     UnreadableFile
         A sidecar is broken; the file cannot be understood without it.
     """
+    if file.is_note:
+        return _beside(file), []
     declared: dict[str, object] = {}
     sidecars = []
     for sidecar in (file.path.with_name(FOLDER_SETTINGS), file.path.with_name(file.path.name + ".yaml")):
@@ -143,6 +151,13 @@ def declared_for(file: Dropped) -> tuple[dict[str, object], list[Path]]:
         declared[INSTRUMENT_HEADER] = header[1]
         sidecars.append(header[0])
     return declared, sidecars
+
+
+def _beside(note: Dropped) -> dict[str, object]:
+    about = note.path.with_name(note.path.name[: -len(markdown_note.ENDING)])
+    if note.folder is None or not about.is_file():
+        return {}
+    return {markdown_note.BESIDE: about.relative_to(note.folder).as_posix()}
 
 
 def technique_of_folder(file: Dropped, folders: dict[str, str]) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rutile_assets.errors import RutileError, UnreadableFile, WrongContent
+from rutile_assets.formats import markdown_note
 from rutile_assets.formats.measurement import Measurement, Source
 from rutile_assets.lake import vault
 from rutile_assets.lake.home import Home
@@ -218,6 +219,8 @@ def technique_of(rooms: Sequence[Room], file: Dropped, measurement: Measurement,
     folders |= {name: name for name in KEPT_FOR_LATER}
     place = declared.get("technique") or technique_of_folder(file, folders)
     content = measurement.technique
+    if content == markdown_note.TECHNIQUE:
+        return content
     if place is not None and place not in by_name and place not in KEPT_FOR_LATER:
         raise WrongContent(
             f"technique {place!r} in its sidecar", f"one of {', '.join(sorted(by_name))}", "Correct it.", file.name
@@ -255,6 +258,8 @@ def _refuse_duplicate(batch: _Batch, known: list[dict[str, Any]], file: Dropped,
         elsewhere = twin["growth_id"] != batch.growth_id
         if not elsewhere and file.folder and not (file.folder / twin["original_path"]).exists():
             batch.renamed.append(twin)
+            continue
+        if file.is_note:  # two films may have the same word said of them
             continue
         where = f"{twin['growth_id']}/{twin['original_path']}"
         raise WrongContent(

@@ -15,6 +15,7 @@ from rutile_assets.provenance.film_asset import Room
 from rutile_assets.results.passport.curves import film_curves
 from rutile_assets.results.passport.index import INDEX_QUANTITIES, index_rows, searchable, summary
 from rutile_assets.results.passport.lineage import drawn_lineage
+from rutile_assets.results.passport.notes import shown_notes, texts
 from rutile_assets.results.passport.numbers import with_history
 from rutile_assets.results.passport.read import FilmRows, read_films
 from rutile_assets.results.passport.render import as_json, digest_of_code, put, rendered, state_of
@@ -92,6 +93,7 @@ def write_index(lake: Lake, home: Home) -> Path:
     quantities = sorted({row["quantity"] for row in numbers})
     path = home.reports / "index.html"
     put(home.reports / "assets" / "numbers.js", "rutileNumbers = " + as_json(searchable(numbers)) + ";\n")
+    put(home.reports / "assets" / "texts.js", "rutileTexts = " + as_json(texts(lake)) + ";\n")
     put(
         path,
         rendered(
@@ -151,6 +153,7 @@ def _film_page(
         drawn={chart["asset"] for chart in curves}, words=words, titles=titles, recipe=RECIPE,
         summary=summary(numbers), snapshot=lake.snapshot(),
         lineage=drawn_lineage(film.files, film.entities, film.edges, numbers),
+        notes=shown_notes(film.notes.get("note", ()), film.files),
     )  # fmt: skip
     growth = film.growth or {}
     data = {

@@ -7,12 +7,12 @@
   const ASKED = /([a-z][a-z0-9_]*)\s*(<=|>=|<|>|=)\s*(-?[0-9.]+(?:e[-+]?[0-9]+)?)/gi;
   const HOLDS = { "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b, "=": (a, b) => Math.abs(a - b) <= 1e-6 * Math.abs(b) };
 
-  /** The numbers come when they are first asked for, by a script tag, so that it works from disk. */
-  let numbers = null;
-  const loaded = () => numbers || (numbers = new Promise((resolve, reject) => {
+  /** Numbers, and notes with names of files, come when they are first asked for, by a script tag: it works from disk. */
+  const promised = {};
+  const loaded = (file, name) => promised[file] || (promised[file] = new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = "assets/numbers.js";
-    script.onload = () => resolve(window.rutileNumbers);
+    script.src = `assets/${file}`;
+    script.onload = () => resolve(window[name]);
     script.onerror = reject;
     document.head.append(script);
   }));
@@ -21,12 +21,13 @@
   async function filter() {
     const mine = ++turn, text = search.value.trim(), asked = [...text.matchAll(ASKED)];
     const words = text.replace(ASKED, " ").toLowerCase().split(/\s+/).filter(Boolean);
-    const known = asked.length ? await loaded() : {};
+    const known = asked.length ? await loaded("numbers.js", "rutileNumbers") : {};
+    const written = words.length ? await loaded("texts.js", "rutileTexts") : {};
     if (mine !== turn) return;
     const missing = asked.map((a) => a[1]).filter((name) => !known[name]);
     let left = 0;
     rows.forEach((row, i) => {
-      const fits = words.every((word) => texts[i].includes(word)) &&
+      const fits = words.every((word) => texts[i].includes(word) || (written[ids[i]] || "").includes(word)) &&
         asked.every(([, name, sign, value]) => ((known[name] || {})[ids[i]] || []).some((v) => HOLDS[sign](v, +value)));
       row.hidden = !fits;
       left += fits;
@@ -73,5 +74,12 @@
     if (films.length > 1) location.href = "compare.html#" + films.map(encodeURIComponent).join(",");
   });
   told();
-  if (search.value) filter();
+  function arrived() {
+    if (location.hash.startsWith("#find=")) {
+      try { search.value = decodeURIComponent(location.hash.slice(6)); } catch { /* a link that was cut */ }
+    }
+    if (search.value) filter();
+  }
+  window.addEventListener("hashchange", arrived);
+  arrived();
 })();
