@@ -1,10 +1,10 @@
-"""Run all benchmarks, or those named: `python -m benchmarks [xrr] [ingest] [load] [commits] [lineage] [pages] ...`."""
+"""Run all benchmarks, or those named: `python -m benchmarks [xrr] [ingest] [load] [commits] [lineage] [search] ...`."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import columns, lake, pages, ptychography, xrr
+from benchmarks import columns, lake, pages, ptychography, search, xrr
 
 ALL = {
     "xrr": xrr.run,
@@ -13,6 +13,7 @@ ALL = {
     "commits": lake.run_commits,
     "lineage": lake.run_lineage,
     "pages": pages.run,
+    "search": search.run,
     "ptychography": ptychography.run,
     "columns": columns.run,
 }

@@ -1,5 +1,5 @@
--- Every current number beside its previous version: what changed, in units of the previous sigma (the data are the same,
--- so the two are not independent and no sigma of the difference is implied), by which activity, code and reason.
+-- Every current number beside its previous version: what changed, in units of the previous sigma (the data are
+-- the same, so the two are not independent and no sigma of the difference is implied), by which activity and why.
 CREATE OR REPLACE VIEW memory.main.result_change AS
 WITH versions AS (
     SELECT
@@ -24,7 +24,10 @@ files AS (
     INNER JOIN lake.entity AS parent ON edge.parent = parent.entity_id
     WHERE
         parent.kind = 'raw_file'
-        AND edge.child IN (SELECT versions.entity_id FROM versions WHERE versions.age <= 2)
+        AND edge.child IN (
+            SELECT versions.entity_id FROM versions
+            WHERE versions.age <= 2
+        )
     GROUP BY edge.child
 ),
 

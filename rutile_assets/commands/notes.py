@@ -17,9 +17,7 @@ REJECTED = 3
 @click.argument("film")
 @click.argument("text")
 @click.option("--about", metavar="PATH", help="The file of the film that it is about, such as xrr/scan.rasx.")
-@click.option(
-    "--tag", "tags", multiple=True, help="A tag; may be given several times. #words in TEXT are tags too."
-)
+@click.option("--tag", "tags", multiple=True, help="A tag; may be given several times. #words in TEXT are tags too.")
 @click.option("--author", help="Who writes it: initials or badge.")
 @click.pass_obj
 def note(home: Path, film: str, text: str, about: str | None, tags: tuple[str, ...], author: str | None) -> None:

@@ -19,6 +19,7 @@ from rutile_assets.provenance.context import RunContext
 from rutile_assets.provenance.film_asset import Asset, Room
 from rutile_assets.provenance.materialize import materialize
 from rutile_assets.results.passport import write_index, write_pages
+from rutile_assets.results.passport.stale_page import write_stale
 
 # single-run backfills are marked beta by Dagster; they are what makes a thousand cheap films cheap
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -213,6 +214,7 @@ def index_page_asset(rooms: Sequence[Room]) -> dg.AssetsDefinition:
     def _index(context: AssetExecutionContext, house: HouseResource) -> dg.MaterializeResult[Any]:
         opened = house.open()
         written = write_pages(opened.lake, opened.home, rooms, everything=False)
+        write_stale(opened.lake, opened.home, rooms)
         write_index(opened.lake, opened.home)
         metadata: dict[str, Any] = {"page": page_link(opened.home, None), "pages_written": len(written)}
         return dg.MaterializeResult(metadata=metadata)

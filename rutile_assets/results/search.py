@@ -14,32 +14,63 @@ AROUND = 60  # characters of a snippet on either side of the word
 COLUMNS = ("film", "kind", "where", "snippet")
 # what a hit is worth, in the order in which people mean it; numbers are asked for in SQL, not in words
 _RANKS = {"note": 1, "file": 2, "growth": 3, "setting": 4}
-_LONGEST = 4_000  # characters around the first word that come back from the lake
-_SEARCH = """
-    WITH hits AS (
-        SELECT growth_id, kind, title, text, {has}, {rank} AS rank
-        FROM searchable
-        WHERE kind IN ({kinds}) AND ({any_of})
+# a file is a hit by its name or else by what its instrument recorded; texts are fetched for the rows that are shown
+_HITS = """
+    WITH looked AS (
+        SELECT file_id AS id, growth_id, coalesce(about_path, '') AS title, 'note' AS kind,
+            lower(concat_ws(' ', growth_id, about_path, note_text, author)) AS name,
+            regexp_replace(tags, '(\\S+)', '#\\1', 'g') AS more
+        FROM lake.note
+        UNION ALL
+        SELECT entity_id, growth_id, 'growth.yaml', 'growth', lower(concat_ws(' ', growth_id, {growth})), ''
+        FROM lake.growth
+        UNION ALL
+        SELECT file_id, growth_id, original_path, 'file',
+            lower(concat_ws(' ', growth_id, original_path, technique, reader, instrument)), lower(settings)
+        FROM lake.raw_file
+    ),
+
+    marked AS (SELECT id, growth_id, title, kind, {in_name}, {in_more} FROM looked WHERE {any_of}),
+
+    standing AS (
+        SELECT * FROM marked
+        WHERE kind <> 'file' OR id IN (
+            SELECT arg_max(CASE WHEN NOT is_withdrawn THEN file_id END, file_id) FROM lake.raw_file
+            WHERE growth_id IN (SELECT growth_id FROM marked) GROUP BY growth_id, original_path
+        )
+    ),
+
+    hits AS (
+        SELECT id, growth_id, title, {has},
+            CASE WHEN kind = 'file' AND NOT ({named}) THEN 'setting' ELSE kind END AS kind,
+            CASE {rank} END AS rank
+        FROM standing
     ),
 
     films AS (
-        SELECT growth_id, min(rank) AS best, lower(growth_id) IN ({words}) AS is_named
-        FROM hits
-        GROUP BY growth_id
-        HAVING {all_of}
+        SELECT growth_id, min(rank) AS best, lower(growth_id) IN ({words}) AS is_named FROM hits
+        GROUP BY growth_id HAVING {all_of}
     )
 
-    SELECT
-        hits.growth_id,
-        hits.kind,
-        hits.title,
-        substr(hits.text, greatest(1, {first} - 100), {longest}) AS text,
-        count(DISTINCT hits.growth_id) OVER () AS films_count
-    FROM hits
-    INNER JOIN films ON hits.growth_id = films.growth_id
-    ORDER BY
-        films.is_named DESC, films.best, hits.growth_id, {found} DESC, hits.rank, hits.title
+    SELECT hits.id, hits.growth_id, hits.kind, hits.title, (SELECT count(*) FROM films) AS films_count
+    FROM hits INNER JOIN films ON hits.growth_id = films.growth_id
+    ORDER BY films.is_named DESC, films.best, hits.growth_id, {found} DESC, hits.rank, hits.title, hits.id
     LIMIT {limit}
+"""
+_GROWTH = (
+    "stack, series, growth_method, operator, strftime(grown_at, '%Y-%m-%d %H:%M'), substrate_vendor,"
+    " substrate_treatment, related, growth_notes, origin"
+)
+_TEXTS = """
+    SELECT 'note' AS kind, file_id AS id, concat_ws(' ', note_text, regexp_replace(tags, '(\\S+)', '#\\1', 'g'), author)
+        AS text
+    FROM lake.note WHERE file_id IN ({ids})
+    UNION ALL
+    SELECT 'growth', entity_id, concat_ws(' ', {growth}) FROM lake.growth WHERE entity_id IN ({ids})
+    UNION ALL
+    SELECT 'file', file_id, concat_ws(' ', technique, reader, instrument) FROM lake.raw_file WHERE file_id IN ({ids})
+    UNION ALL
+    SELECT 'setting', file_id, settings FROM lake.raw_file WHERE file_id IN ({ids})
 """
 
 
@@ -72,33 +103,42 @@ def search(lake: Lake, words: Sequence[str], limit: int = 50) -> tuple[list[dict
     wanted = list(dict.fromkeys(word.lower() for phrase in words for word in phrase.split()))
     if not 0 < len(wanted) <= MAX_WORDS:
         raise InvalidRecord(f"{len(wanted)} words", f"1 to {MAX_WORDS}", "Say which: rutile search RuO2 twin.")
-    has = [f"contains(lower(concat_ws(' ', growth_id, title, text)), ${i})" for i in range(1, len(wanted) + 1)]
-    named = [f"has_{i}" for i in range(1, len(wanted) + 1)]
-    places = ", ".join(f"nullif(instr(lower(hits.text), ${i}), 0)" for i in range(1, len(wanted) + 1))
-    ranks = " ".join(f"WHEN '{kind}' THEN {rank}" for kind, rank in _RANKS.items())
+    count = range(1, len(wanted) + 1)
+    named = " OR ".join(f"name_{i}" for i in count)
+    ranks = " ".join(f"WHEN kind = '{kind}' THEN {rank}" for kind, rank in _RANKS.items() if kind != "file")
     rows = lake.rows(
-        _SEARCH.format(
-            has=", ".join(f"{test} AS {name}" for test, name in zip(has, named, strict=True)),
-            rank=f"CASE kind {ranks} END",
-            kinds=", ".join(f"'{kind}'" for kind in _RANKS),
-            any_of=" OR ".join(has),
-            words=", ".join(f"${i}" for i in range(1, len(wanted) + 1)),
-            all_of=" AND ".join(f"bool_or({name})" for name in named),
-            first=f"coalesce(least({places}), 1)",
-            found=" + ".join(f"hits.{name}::INTEGER" for name in named),
-            longest=_LONGEST,
+        _HITS.format(
+            growth=_GROWTH,
+            in_name=", ".join(f"contains(name, ${i}) AS name_{i}" for i in count),
+            in_more=", ".join(f"contains(more, ${i}) AS more_{i}" for i in count),
+            any_of=" OR ".join(f"contains(name, ${i}) OR contains(more, ${i})" for i in count),
+            has=", ".join(f"name_{i} OR more_{i} AS has_{i}" for i in count),
+            named=named,
+            rank=f"{ranks} WHEN {named} THEN {_RANKS['file']} ELSE {_RANKS['setting']}",
+            words=", ".join(f"${i}" for i in count),
+            all_of=" AND ".join(f"bool_or(has_{i})" for i in count),
+            found=" + ".join(f"hits.has_{i}::INTEGER" for i in count),
             limit=int(limit),
         ),
         wanted,
     )
+    texts = _texts(lake, rows)
     shown = [
         {
             "film": row["growth_id"], "kind": row["kind"], "where": row["title"] or "film",
-            "snippet": snippet(row["text"] or "", wanted),
+            "snippet": snippet(texts.get((row["kind"], row["id"])) or "", wanted),
         }
         for row in rows
     ]  # fmt: skip
     return shown, rows[0]["films_count"] if rows else 0
+
+
+def _texts(lake: Lake, rows: Sequence[dict[str, Any]]) -> dict[tuple[str, int], str]:
+    """Return the texts of hits by kind and id."""
+    if not rows:
+        return {}
+    ids = ", ".join(str(row["id"]) for row in rows)
+    return {(row["kind"], row["id"]): row["text"] for row in lake.rows(_TEXTS.format(growth=_GROWTH, ids=ids))}
 
 
 def snippet(text: str, words: Sequence[str]) -> str:

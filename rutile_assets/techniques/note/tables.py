@@ -12,9 +12,7 @@ NOTE = film_table(
     key=("file_id",),
     columns=(
         FILE_ID,
-        Column(
-            "about_path", "text", "the file that it is about, as in original_path; NULL: the film", nullable=True
-        ),
+        Column("about_path", "text", "the file that it is about, as in original_path; NULL: the film", nullable=True),
         Column("note_text", "text", "its words, Markdown without the head"),
         Column("tags", "text", "its tags, lower case, in the order of the alphabet, separated by blanks"),
         Column("author", "text", "who wrote it, as the head says", nullable=True),
