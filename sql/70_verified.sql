@@ -1,4 +1,4 @@
--- When each current number was last recomputed from the vault, and how that came out; numbers never verified are not here.
+-- When each current number was last recomputed from the vault, and how that came out; others are not here.
 CREATE OR REPLACE VIEW memory.main.verified AS
 SELECT
     results.growth_id,

@@ -168,6 +168,7 @@ MARKS = {
     "source-meter-text": b"Temperature (K)\tSense (V)\n",
     "spectrum-text": b"Binding Energy\tCounts\n",
     "xy-text": b"",
+    "markdown-note": b"",
     "growth-log-text": b"Elapsed time [s]\tValue [0,1]\r\n",
     "ksa-img": b"\0" * 39 + b"KSA00F\0\0\0\0\0\4",
 }
@@ -202,6 +203,7 @@ def test_marks_belong_to_their_formats() -> None:
         "ksa-img",
         "shg-text",
         "growth-log-text",
+        "markdown-note",
     }
 
 

@@ -195,3 +195,9 @@ def test_markdown_that_is_made_to_be_slow_is_not(evil: str) -> None:
     clock = time.process_time()
     markdown(evil)
     assert time.process_time() - clock < 5.0
+
+
+def test_a_film_that_nobody_wrote_about_has_no_rows_and_no_fault(house: House) -> None:
+    house.ingest([drop_growth(house.home.inbox, "MBE-1")], RunContext("cli"))
+    made = materialize(house.lake, house.home, note, "MBE-1", RunContext("cli"))
+    assert len(made.frames["note"]) == 0

@@ -161,13 +161,14 @@ def _noiseless(setup: RsmSetup, nominal_nm: float) -> tuple[MapFit, Film]:
     return fit_map(_plane(scans), "TiO2", "RuO2", nominal_nm, CHOSEN), film
 
 
-def _cramer_rao(setup: RsmSetup, nominal_nm: float) -> np.ndarray:
+def _cramer_rao(setup: RsmSetup, nominal_nm: float, fit: MapFit | None = None) -> np.ndarray:
     """Return the least sigma, (2,), of the film's centre in the plane and along the normal [1/angstrom].
 
     Of any unbiased estimator of the film's 14 parameters from the counts of the map, given where the substrate's peak
-    puts the zeros and how far apart rod and film interfere (the coherence): nothing else is known before.
+    puts the zeros and how far apart rod and film interfere (the coherence): nothing else is known before. At the truth,
+    or as it is at what a fit found: below 4 nm a tenth of a radian of the gap's phase changes it threefold.
     """
-    fit, _ = _noiseless(setup, nominal_nm)
+    fit = fit or _noiseless(setup, nominal_nm)[0]
     model = MapModel(fit.plane.reflection, "TiO2", "RuO2", "bolzan_1997", WAVE)
     rate, slopes = model.slopes(fit.vector, fit.plane)
     exposure = fit.plane.exposure
@@ -193,9 +194,9 @@ def test_accuracy_with_unknown_zeros_and_nominal_thickness_ten_percent_off(name:
     assert fit.reduced_chi_square < 1.3
     q = component_estimate(fit)
     assert q.values[0] == pytest.approx(film.q_parallel, abs=5e-4)
-    if (name, nominal_nm) in BELOW_THE_BOUND:  # no estimator reaches the bar: this one reaches the bound
+    if (name, nominal_nm) in BELOW_THE_BOUND:  # no estimator reaches the bar: this one claims what its map can tell
         assert q.values[1] == pytest.approx(_normal(here, film), abs=3.0 * q.std[1])
-        assert q.std[1] == pytest.approx(_cramer_rao(SETUPS[name], nominal_nm)[1], rel=0.3)
+        assert q.std[1] == pytest.approx(_cramer_rao(SETUPS[name], nominal_nm, fit)[1], rel=0.15)
     else:
         assert q.values[1] == pytest.approx(_normal(here, film), abs=1e-3)
     told, _ = relaxation_estimate([here], q.values[:1], q.std[:1], "TiO2", "RuO2", "bolzan_1997")

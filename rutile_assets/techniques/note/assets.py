@@ -31,7 +31,7 @@ def note(film: Film) -> Outcome:
                 "written_at": said.written_at,
             }
         )
-    return Outcome(tables={"note": pd.DataFrame(rows)})
+    return Outcome(tables={"note": pd.DataFrame(rows)} if rows else {})
 
 
 ROOM = Room(TECHNIQUE, "Notes", ("notes",), None, (note,))
