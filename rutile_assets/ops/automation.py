@@ -42,7 +42,9 @@ LONGEST_WAIT_S = 900.0  # that what spans films waits for a batch to settle
 ARRIVES_S = 120.0
 LISTED = 5
 
-ACROSS_FILMS = dg.AssetSelection.assets(*(a.name for a in all_assets() if a.spans_films), INDEX_PAGE)
+ACROSS_FILMS = dg.AssetSelection.assets(
+    *(asset.name for room in ROOMS for asset in room.assets if asset.spans_films), INDEX_PAGE
+)
 film_job = dg.define_asset_job(
     "film",
     selection=dg.AssetSelection.all() - ACROSS_FILMS,

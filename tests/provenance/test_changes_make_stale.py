@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster_server import Server, until
 from edited_package import EditedPackage
 
 from rutile_assets.simulation.campaign import simulate
@@ -36,12 +38,15 @@ if "compute" in arguments:
         materialize(house.lake, house.home, assets[one.asset], one.growth_id, RunContext("cli"))
 answer["versions"] = [
     [row["growth_id"], row["asset"]]
-    for row in house.lake.rows("SELECT growth_id, asset FROM lake.entity WHERE kind = 'asset'")
+    for row in house.lake.rows("SELECT growth_id, asset FROM lake.entity WHERE kind = 'asset' ORDER BY entity_id")
 ]
 answer["still"] = len(stale_assets(house.lake, house.home, all_assets()))
 """
 MODEL, CONSTANTS = "rutile_assets.techniques.transport.model", "rutile_assets.constants"
 CHARGE = "ELEMENTARY_CHARGE_C"
+TWO_LOOKS_S = 75.0  # of a sensor that looks every 30 s
+IN_PROGRESS = """{ runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}) {
+    ... on Runs { count } } }"""
 Stale = dict[tuple[str | None, str], tuple[str, ...]]
 
 
@@ -193,5 +198,31 @@ def test_the_commands_stale_and_run_do_the_same(
         asked = "SELECT growth_id, asset FROM lake.entity WHERE kind = 'asset' ORDER BY entity_id"
         rows = json.loads(package.rutile(home, "sql", asked, "--format", "json").stdout)
         return before, [[row["growth_id"], row["asset"]] for row in rows], len(stale())
+
+    _each_change_in_turn(home, campaign[1], package, compute)
+
+
+@pytest.mark.slow
+def test_the_daemon_computes_exactly_what_each_change_made_stale(
+    campaign: tuple[Path, list[str]], home: Path, package: EditedPackage
+) -> None:
+    def compute() -> tuple[Stale, list[Any], int]:
+        before = _keyed(package.ask(LOOK, str(home))["stale"])
+        server = Server(home, package.folder)
+        try:
+            started = time.monotonic()
+
+            def rests() -> bool:
+                in_progress = server.ask(IN_PROGRESS)["runsOrError"]["count"]
+                looked = time.monotonic() - started > TWO_LOOKS_S
+                return looked and not in_progress and package.ask(LOOK, str(home))["still"] == 0
+
+            until(rests, 400, "the daemon to rest")
+            time.sleep(TWO_LOOKS_S - 40)  # and it does not begin again
+            assert server.ask(IN_PROGRESS)["runsOrError"]["count"] == 0
+        finally:
+            server.stop()
+        after = package.ask(LOOK, str(home))
+        return before, after["versions"], after["still"]
 
     _each_change_in_turn(home, campaign[1], package, compute)
