@@ -179,7 +179,7 @@ def _cramer_rao(setup: RsmSetup, nominal_nm: float, fit: MapFit | None = None) -
     }  # fmt: skip
     for place, std in known.items():
         information[place, place] += std**-2.0
-    return np.asarray(np.sqrt(np.diag(inverse(information)))[[Q_FILM, Q110_FILM]])
+    return np.asarray(np.sqrt(np.diag(inverse(information))[[Q_FILM, Q110_FILM]]))
 
 
 @pytest.mark.parametrize(
