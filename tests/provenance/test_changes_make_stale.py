@@ -102,9 +102,18 @@ def _follows(films: list[str], root: str, names: tuple[str, ...]) -> tuple[str, 
 
 
 def _each_change_in_turn(
-    home: Path, films: list[str], package: EditedPackage, compute: Callable[[], tuple[Stale, list[Any], int]]
+    home: Path,
+    films: list[str],
+    package: EditedPackage,
+    compute: Callable[[], tuple[Stale, list[Any], int]],
+    *,
+    looks_again: bool = False,
 ) -> None:
-    """Change one thing after the other; `compute` returns what was stale, all versions after it, and what still is."""
+    """Change one thing after the other; `compute` returns what was stale, all versions after it, and what still is.
+
+    Who `looks_again` between films and what spans them leaves out what spans them where the films came out the same:
+    with the parameter and the function here, they do.
+    """
     first, second = films
     both = {
         (film, name) for film in films for name in ("growth", "transport_sweep", "transport_sheet", "transport_hall")
@@ -112,13 +121,13 @@ def _each_change_in_turn(
     across = {(None, "conductivity"), (None, "carriers")}
     versions: list[Any] = []
 
-    def exactly(expected: Stale) -> None:
+    def exactly(expected: Stale, *, films_come_out_the_same: bool = False) -> None:
         before = len(versions)
         stale, versions[:], still = compute()
         assert stale == expected
         computed = [(growth_id, asset) for growth_id, asset in versions[before:]]
-        assert len(computed) == len(expected)
-        assert set(computed) == set(expected)
+        spared = across if looks_again and films_come_out_the_same else set()
+        assert sorted(computed, key=str) == sorted(set(expected) - spared, key=str)
         assert still == 0
 
     exactly(dict.fromkeys(both | across, ("never computed",)))
@@ -153,13 +162,13 @@ def _each_change_in_turn(
     told = "parameter significance: was 3.0, is 4.0"
     seen = _follows(films, f"transport_hall: {told}", ("transport_hall",))
     hall = {(film, "transport_hall"): (told,) for film in films}
-    exactly({**hall, (None, "conductivity"): seen, (None, "carriers"): seen})
+    exactly({**hall, (None, "conductivity"): seen, (None, "carriers"): seen}, films_come_out_the_same=True)
 
     package.edit(MODEL, "> 0.6 * spacing", "> 0.65 * spacing")
     told = f"code: {MODEL}.odd_part changed"
     seen = _follows(films, f"transport_hall: {told}", ("transport_hall",))
     hall = {(film, "transport_hall"): (told,) for film in films}
-    exactly({**hall, (None, "conductivity"): seen, (None, "carriers"): seen})
+    exactly({**hall, (None, "conductivity"): seen, (None, "carriers"): seen}, films_come_out_the_same=True)
 
     package.edit(MODEL, "each of those used once; a\n    pair", "each of them once; a pair")
     package.edit(MODEL, "    table = np.array(pairs)", "    # pairs as rows\n    table = np.array(  pairs  )")
@@ -225,4 +234,4 @@ def test_the_daemon_computes_exactly_what_each_change_made_stale(
         after = package.ask(LOOK, str(home))
         return before, after["versions"], after["still"]
 
-    _each_change_in_turn(home, campaign[1], package, compute)
+    _each_change_in_turn(home, campaign[1], package, compute, looks_again=True)
