@@ -63,8 +63,7 @@ def compute_folder(folder: Path) -> Computed:
     done: set[str] = set()
     for asset in (asset for asset in all_assets() if not asset.spans_films):
         mine = [file for technique, file in files if technique == asset.files]
-        needed = [name for name in asset.reads if name != "growth"] or list(asset.reads)
-        if not (mine if asset.files is not None else done.intersection(needed)):
+        if not (mine if asset.files is not None else _has_what_it_reads(asset, done)):
             continue
         clock = time.process_time()
         try:
@@ -82,6 +81,12 @@ def compute_folder(folder: Path) -> Computed:
             tables[table.name] = frame.sort_values(list(table.key), ignore_index=True)
         made.results += [row for result in outcome.results for row in _rows(folder.name, asset, result)]
     return made
+
+
+def _has_what_it_reads(asset: Asset, done: set[str]) -> bool:
+    if asset.needs:
+        return done.issuperset(asset.needs)
+    return bool(done.intersection([name for name in asset.reads if name != "growth"] or asset.reads))
 
 
 def _files(folder: Path, made: Computed) -> list[tuple[str, RawFile]]:
